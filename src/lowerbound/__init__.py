@@ -1,0 +1,90 @@
+"""Train, measure, explore and ship deep latent-variable models.
+
+Names are imported when they are first used: ``import lowerbound`` loads torch at most, and the
+command line not even that.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "lowerbound.api": (
+        "train",
+        "resume",
+        "evaluate",
+        "sample",
+        "reconstruct",
+        "inspect",
+        "open_run",
+    ),
+    "lowerbound.runs": ("Run",),
+    "lowerbound.recipes": ("RECIPES", "Built", "recipe"),
+    "lowerbound.data": ("Data", "DataSpec", "Prepare", "load"),
+    "lowerbound.models": ("VAE", "Autoencoder", "LatentModel", "LinearGaussian"),
+    "lowerbound.distributions": (
+        "Bernoulli",
+        "Categorical",
+        "Conditional",
+        "ContinuousBernoulli",
+        "Delta",
+        "DiagonalGaussian",
+        "DiscretizedLogisticMixture",
+        "Family",
+        "Gaussian",
+        "Head",
+        "StandardNormal",
+        "kl",
+    ),
+    "lowerbound.bounds": ("Terms", "elbo", "iwae", "log_weights", "squared_error"),
+    "lowerbound.training.phase": ("ClosedForm", "Phase"),
+    "lowerbound.training.fit": ("fit",),
+    "lowerbound.evaluation": ("Evaluation", "estimate_log_likelihood"),
+    "lowerbound.errors": ("LowerboundError",),
+}
+_WHERE = {name: module for module, names in _PLACES.items() for name in names}
+
+__all__ = ["__version__", *_WHERE]
+
+if TYPE_CHECKING:
+    from .api import evaluate, inspect, open_run, reconstruct, resume, sample, train
+    from .bounds import Terms, elbo, iwae, log_weights, squared_error
+    from .data import Data, DataSpec, Prepare, load
+    from .distributions import (
+        Bernoulli,
+        Categorical,
+        Conditional,
+        ContinuousBernoulli,
+        Delta,
+        DiagonalGaussian,
+        DiscretizedLogisticMixture,
+        Family,
+        Gaussian,
+        Head,
+        StandardNormal,
+        kl,
+    )
+    from .errors import LowerboundError
+    from .evaluation import Evaluation, estimate_log_likelihood
+    from .models import VAE, Autoencoder, LatentModel, LinearGaussian
+    from .recipes import RECIPES, Built, recipe
+    from .runs import Run
+    from .training.fit import fit
+    from .training.phase import ClosedForm, Phase
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        value = getattr(importlib.import_module(_WHERE[name]), name)
+        globals()[name] = value
+        return value
+    from .errors import nearest
+
+    raise AttributeError(f"module 'lowerbound' has no attribute '{name}'{nearest(name, _WHERE)}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_WHERE])

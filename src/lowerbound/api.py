@@ -1,0 +1,286 @@
+"""The verbs, for Python, the command line and the studio.
+
+>>> import lowerbound as lb
+>>> run = lb.train("digits", "vae", latent_dim=8, epochs=50)    # doctest: +SKIP
+>>> print(lb.evaluate(run))                                     # doctest: +SKIP
+>>> images = lb.sample(run, 64)                                 # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from . import evaluation as evaluations
+from .data import Data, Prepare, held_out, load
+from .errors import LowerboundError
+from .evaluation import Evaluation
+from .runs import Run
+from .session import Follow, begin, go_on
+from .training.checkpoint import write_whole
+from .training.noise import mix
+
+#: The test data are binarized or dequantized once, from this seed, in every run: so that the
+#: numbers of two runs are about the same x.
+HELD_OUT_SEED = 0
+#: Seconds that an evaluation with no sample count of its own may take, about.
+_AFFORDABLE = 60.0
+_PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+
+
+def train(
+    data: Any,
+    recipe: Any = "vae",
+    *,
+    out: str | Path | None = None,
+    progress: bool | Follow = True,
+    **options: Any,
+) -> Run:
+    """Train a model on data, in a new run.
+
+    Args:
+        data: what `load` takes (a name, a path, an array), or a `Data`.
+        recipe: a name of `RECIPES`, ``"file.py:function"``, a recipe function, or a `Built` model
+            with its phases.
+        out: folder of the run, which must not exist; None makes one under ``runs``.
+        progress: True shows a progress bar; a function is told the data and every event.
+        **options: of the recipe (``latent_dim=8``), of training (``epochs=50``,
+            ``learning_rate=1e-3``; see `lowerbound.training.options`) and of `load`.
+
+    Returns:
+        The run; its ``model`` is the trained one.
+
+    Raises:
+        LowerboundError: an unknown option (the nearest is offered), or data or values that do not
+            fit; nothing has been written then.
+    """
+    with _following(progress) as follow:
+        return begin(data, recipe, out, options, follow)
+
+
+def resume(
+    run: str | Path | Run,
+    *,
+    recipe: Any = None,
+    data: Any = None,
+    progress: bool | Follow = True,
+) -> Run:
+    """Go on with a run that was stopped or killed, to the same bits as if it had not been (CPU).
+
+    Args:
+        run: its folder.
+        recipe: the function that built it, for a model of one's own.
+        data: the data, for a run trained on arrays in memory.
+        progress: see `train`.
+
+    Raises:
+        LowerboundError: it is no run, corrupt, in use, or its data have changed.
+    """
+    with _following(progress) as follow:
+        return go_on(run, recipe, data, follow)
+
+
+def evaluate(
+    run: str | Path | Run,
+    data: Any = None,
+    *,
+    samples: int | None = None,
+    limit: int | None = None,
+    precision: Literal["float32", "bfloat16"] = "float32",
+    seed: int = 0,
+    report: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Measure a run on held-out data: log p(x) with its kind, rate, distortion, active units.
+
+    Args:
+        run: a run or its folder.
+        data: other data than the run's own, as `load` takes them.
+        samples: importance samples for each example; None takes 1000, or as many as fit in about a
+            minute.
+        limit: so many held-out examples at most, the first of a fixed shuffle.
+        precision: of the decoder's products; everything else is float32.
+        seed: of the posterior's samples.
+        report: also write ``evaluation.json``, pictures and ``report.html`` into the run.
+        progress: called with (examples done, examples in all).
+
+    Raises:
+        LowerboundError: it is no run, has no weights, or the data do not fit it.
+    """
+    run = open_run(run)
+    source = run.data() if data is None else _like(run, data)
+    x = held_out(source.test, run.spec, HELD_OUT_SEED)
+    if limit is not None and limit < len(x):
+        chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(mix(seed)))
+        x = x[chosen[:limit].sort().values]
+    device = _device(run.model)
+    if samples is None:
+        samples, affordable = _affordable(run.model, x)
+        x = x[:affordable]
+    result = evaluations.evaluate(
+        run.model.to(device),
+        run.spec,
+        x,
+        name=run.info["recipe"] or type(run.model).__name__,
+        samples=samples,
+        precision=_PRECISIONS[precision],
+        seed=seed,
+        progress=progress,
+    )
+    if report and data is None:
+        write_whole(run.path / "evaluation.json", json.dumps(result.to_json(), indent=2).encode())
+        from .pictures import draw
+
+        draw(run, source)
+    return result
+
+
+def sample(
+    run: str | Path | Run,
+    n: int = 64,
+    *,
+    values: Literal["mean", "draw"] = "mean",
+    seed: int = 0,
+) -> np.ndarray:
+    """New data: codes from the prior, data from the likelihood.
+
+    Args:
+        run: a run or its folder.
+        n: how many.
+        values: ``mean``, the likelihood's mean at each code, as papers show them; or ``draw``, a
+            draw from it, which is a sample of p(x).
+        seed: of the draws.
+
+    Returns:
+        (n, *event_shape) in the units of the data; the mean unrounded.
+
+    Raises:
+        LowerboundError: the model has no prior to draw from.
+    """
+    run = open_run(run)
+    model = run.model
+    if not hasattr(model, "prior"):
+        raise LowerboundError(
+            f"{run.path} has no prior to draw codes from ({type(model).__name__}); train a vae, or "
+            "reconstruct instead"
+        )
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        codes = model.prior().sample((n,))  # ty: ignore[call-non-callable]
+        return _decoded(run, codes, values)
+
+
+def reconstruct(
+    run: str | Path | Run, n: int = 16, *, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Held-out examples, and what the model makes of them: the mean at the posterior's mean.
+
+    Returns:
+        originals and reconstructions, (n, *event_shape) each, in the units of the data.
+    """
+    run = open_run(run)
+    data = run.data()
+    count = len(data.test)
+    chosen = torch.randperm(count, generator=torch.Generator().manual_seed(mix(seed)))[:n]
+    x = held_out(data.test, run.spec, HELD_OUT_SEED)[chosen]
+    with torch.no_grad():
+        codes = evaluations.posterior_mean(run.model.encode(x))  # ty: ignore[call-non-callable]
+        return _stored(run, x), _decoded(run, codes, "mean")
+
+
+def inspect(data: Any, **options: Any) -> Data:
+    """What data are, and which likelihood and networks fit them and why; as `load`."""
+    return load(data, **options)
+
+
+def open_run(path: str | Path | Run, recipe: Any = None) -> Run:
+    """Open a run's folder; see `Run.open`."""
+    return path if isinstance(path, Run) else Run.open(path, recipe)
+
+
+def write(path: str | Path, spec: Any, values: np.ndarray) -> Path:
+    """Write examples as .png or .npy; see `lowerbound.pictures.write`."""
+    from . import pictures
+
+    return pictures.write(path, spec, values)
+
+
+def write_pairs(
+    path: str | Path, spec: Any, originals: np.ndarray, reconstructions: np.ndarray
+) -> Path:
+    """Write held-out examples beside their reconstructions, as .png or .npy (n, 2, *event)."""
+    from . import pictures
+
+    return pictures.write_pairs(path, spec, originals, reconstructions)
+
+
+# Helpers
+
+
+def _like(run: Run, source: Any) -> Data:
+    """Other data, prepared as the run's own."""
+    if isinstance(source, Data):
+        return source
+    return load(source, **run.info["data"]["options"])
+
+
+def _device(model: torch.nn.Module) -> torch.device:
+    return torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
+
+
+def _affordable(model: torch.nn.Module, x: torch.Tensor) -> tuple[int, int]:
+    """Samples for each example, and examples, for about a minute; 1000 and all if that is less."""
+    import time
+
+    few = x[: min(len(x), 64)]
+    begin = time.perf_counter()
+    evaluations.estimate_log_likelihood(model, few, samples=16, compile=False)
+    each = (time.perf_counter() - begin) / (16 * len(few))
+    pairs = _AFFORDABLE / each
+    samples = int(min(1000, max(16, pairs / len(x))))
+    return samples, int(min(len(x), max(64, pairs / samples)))
+
+
+def _decoded(run: Run, codes: torch.Tensor, values: str) -> np.ndarray:
+    parts = []
+    for some in codes.split(256):
+        found = run.model.decode(some)  # ty: ignore[call-non-callable]
+        parts.append(found.mean if values == "mean" else found.sample())
+    return _stored(run, torch.cat(parts), exact=values == "draw")
+
+
+def _stored(run: Run, x: torch.Tensor, exact: bool = True) -> np.ndarray:
+    """x in the units of the data; means are not rounded to levels."""
+    prepare = Prepare(run.spec)
+    spec = run.spec
+    if exact or spec.support == "categories":
+        return prepare.restore(x).numpy()
+    if spec.support == "binary":
+        return (spec.low + x * (spec.high - spec.low)).numpy()
+    scale, shift = (torch.as_tensor(v, dtype=torch.float32) for v in (spec.scale, spec.shift))
+    if isinstance(spec.scale, list):
+        scale, shift = scale.reshape(spec.event_shape), shift.reshape(spec.event_shape)
+    return (x * scale + shift).numpy()
+
+
+class _following:  # noqa: N801 - a context manager that reads like a function
+    def __init__(self, progress: bool | Follow) -> None:
+        self.progress = progress
+        self.bar: Any = None
+
+    def __enter__(self) -> Follow:
+        if self.progress is True:
+            from .console import Follow as Bar
+
+            self.bar = Bar()
+            return self.bar.__enter__()
+        return self.progress if callable(self.progress) else (lambda event: None)
+
+    def __exit__(self, *error: Any) -> None:
+        if self.bar is not None:
+            self.bar.__exit__(*error)

@@ -1,0 +1,217 @@
+"""Bounds on log p(x): pure functions of a model and a batch, in nats per example.
+
+>>> from lowerbound.distributions import Bernoulli, DiagonalGaussian, Head, StandardNormal
+>>> class Tiny(torch.nn.Module):
+...     event_shape = (3,)
+...
+...     def __init__(self):
+...         super().__init__()
+...         self.prior = StandardNormal(2)
+...         self.encode = Head(torch.nn.Linear(3, 4), DiagonalGaussian(2))
+...         self.decode = Head(torch.nn.Linear(2, 3), Bernoulli(3))
+>>> model, x = Tiny(), torch.ones(8, 3)
+>>> loss, parts = elbo(model, x)
+>>> bool(torch.isclose(loss, -parts["bound"].mean()))
+True
+>>> log_weights(model, x, samples=5).shape
+torch.Size([5, 8])
+
+An objective is any callable ``(model, x, *context, **scheduled) -> Terms``. Those here need
+nothing from the model but ``prior``, ``encode`` (the posterior) and ``decode`` (the likelihood).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from .distributions import Conditional, has_closed_form, sample_with_log_prob
+from .distributions import kl as divergence
+from .errors import LowerboundError
+
+
+class Terms(NamedTuple):
+    """What an objective returns.
+
+    Attributes:
+        loss: ``()``, minimised: the mean over examples.
+        parts: what is reported, ``(B,)`` each, in nats unless its name says otherwise;
+            detached, so that keeping them keeps no graph.
+    """
+
+    loss: Tensor
+    parts: dict[str, Tensor]
+
+
+class CodingModel(Protocol):
+    """What :func:`squared_error` asks of a model."""
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Of one datum."""
+        ...
+
+    def encode(self, x: Tensor, *context: Tensor) -> Distribution:
+        """q(z|x), or a certain code: ``(B, *event_shape)`` -> batch shape ``(B,)``."""
+        ...
+
+    def decode(self, z: Tensor, *context: Tensor) -> Distribution:
+        """p(x|z): ``(*S, B, *latent_shape)`` -> batch shape ``(*S, B)``."""
+        ...
+
+
+class LatentVariableModel(CodingModel, Protocol):
+    """What a bound asks of a model: a code's prior besides."""
+
+    @property
+    def prior(self) -> Conditional:
+        """p(z), a function of the contexts."""
+        ...
+
+
+def elbo(
+    model: LatentVariableModel,
+    x: Tensor,
+    *context: Tensor,
+    samples: int = 1,
+    beta: float | Tensor = 1.0,
+    kl: Literal["analytic", "sampled"] = "analytic",
+) -> Terms:
+    """Evidence lower bound: E_q log p(x|z) − KL(q‖p(z)) ≤ log p(x) (EQUATIONS 17).
+
+    Args:
+        model: prior, likelihood and posterior.
+        x: ``(B, *event_shape)``.
+        context: ``(B, ...)`` each, given to all three conditionals.
+        samples: reparameterized draws per example.
+        beta: weight of the rate in the loss (https://openreview.net/forum?id=Sy2fzU9gl); pass a
+            0-d tensor if it changes, a changing float compiles anew.
+        kl: "analytic" takes the closed form where the pair has one, "sampled" always the draws
+            (the entropy form, EQUATIONS 15).
+
+    Returns:
+        loss, the mean of distortion + beta·rate; parts ``distortion`` = −E_q log p(x|z),
+        ``rate`` = KL(q‖p(z)) and ``bound`` = −(distortion + rate), unmodified by beta.
+
+    References:
+        Kingma and Welling, 2014, https://arxiv.org/abs/1312.6114
+    """
+    _check_event(x, model.event_shape)
+    q = model.encode(x, *context)
+    prior = model.prior(*context)
+    # One draw needs no leading dimension, and the common case then carries none.
+    shape = () if samples == 1 else (samples,)
+    if kl == "analytic" and has_closed_form(q, prior):
+        z = q.rsample(shape) if q.has_rsample else sample_with_log_prob(q, shape)[0]
+        rate = divergence(q, prior)
+    elif kl in ("analytic", "sampled"):
+        z, log_q = sample_with_log_prob(q, shape)
+        rate = log_q - prior.log_prob(z)
+        rate = rate.mean(0) if shape else rate
+    else:
+        raise LowerboundError(f"expected kl 'analytic' or 'sampled', came {kl!r}; pass one of them")
+    log_likelihood = _log_likelihood(model, x, z, context)
+    distortion = -(log_likelihood.mean(0) if shape else log_likelihood)
+    plain = isinstance(beta, float | int) and beta == 1
+    loss = (distortion + (rate if plain else beta * rate)).mean()
+    distortion, rate = distortion.detach(), rate.detach()
+    bound = -(distortion + rate)
+    return Terms(loss, {"bound": bound, "distortion": distortion, "rate": rate})
+
+
+def log_weights(
+    model: LatentVariableModel, x: Tensor, *context: Tensor, samples: int = 1
+) -> Tensor:
+    """Importance weights log p(x|z) + log p(z) − log q(z|x), z ~ q (EQUATIONS 12, 19).
+
+    Under the exact posterior every one of them equals log p(x).
+
+    Args:
+        model: prior, likelihood and posterior.
+        x: ``(B, *event_shape)``.
+        context: ``(B, ...)`` each.
+        samples: K, draws per example.
+
+    Returns:
+        ``(K, B)``, nats.
+    """
+    log_likelihood, log_ratio = _weigh(model, x, context, samples)
+    return log_likelihood + log_ratio
+
+
+def iwae(model: LatentVariableModel, x: Tensor, *context: Tensor, samples: int = 5) -> Terms:
+    """Importance-weighted bound: E log 1/K Σ_k w_k, between the ELBO and log p(x).
+
+    Args:
+        model: prior, likelihood and posterior.
+        x: ``(B, *event_shape)``.
+        context: ``(B, ...)`` each.
+        samples: K, draws per example; the bound rises with it.
+
+    Returns:
+        loss, the mean of −log 1/K Σ w; parts ``iwae`` = log 1/K Σ w, ``bound`` = 1/K Σ log w
+        (the ELBO from the same draws), ``distortion`` and ``rate`` as of :func:`elbo`.
+
+    References:
+        Burda, Grosse and Salakhutdinov, 2016, https://arxiv.org/abs/1509.00519
+    """
+    log_likelihood, log_ratio = _weigh(model, x, context, samples)
+    value = (log_likelihood + log_ratio).logsumexp(0) - math.log(samples)
+    distortion, rate = -log_likelihood.detach().mean(0), -log_ratio.detach().mean(0)
+    parts = {
+        "bound": -(distortion + rate),
+        "iwae": value.detach(),
+        "distortion": distortion,
+        "rate": rate,
+    }
+    return Terms(-value.mean(), parts)
+
+
+def squared_error(model: CodingModel, x: Tensor, *context: Tensor) -> Terms:
+    """‖x − f(g(x))‖², the loss of an autoencoder (EQUATIONS 3): no likelihood, no nats.
+
+    Args:
+        model: encode and decode; their means are used.
+        x: ``(B, *event_shape)``.
+        context: ``(B, ...)`` each.
+
+    Returns:
+        loss, the mean over examples; part ``squared_error``, summed over the datum, in squared
+        units of x.
+    """
+    _check_event(x, model.event_shape)
+    decoded = model.decode(model.encode(x, *context).mean, *context).mean
+    _check_event(x, decoded.shape[1:])
+    error = (x - decoded).square().flatten(1).sum(1)
+    return Terms(error.mean(), {"squared_error": error.detach()})
+
+
+def _weigh(
+    model: LatentVariableModel, x: Tensor, context: tuple[Tensor, ...], samples: int
+) -> tuple[Tensor, Tensor]:
+    """log p(x|z) and log p(z) − log q(z|x), each ``(K, B)``."""
+    _check_event(x, model.event_shape)
+    z, log_q = sample_with_log_prob(model.encode(x, *context), (samples,))
+    log_ratio = model.prior(*context).log_prob(z) - log_q
+    return _log_likelihood(model, x, z, context), log_ratio
+
+
+def _log_likelihood(
+    model: LatentVariableModel, x: Tensor, z: Tensor, context: tuple[Tensor, ...]
+) -> Tensor:
+    p = model.decode(z, *context)
+    _check_event(x, p.event_shape)
+    return p.log_prob(x)
+
+
+def _check_event(x: Tensor, event_shape: tuple[int, ...] | torch.Size) -> None:
+    """Refuse what would broadcast in silence: a (B, 1) value under a (B, 784) likelihood."""
+    if x.shape[1:] != event_shape:
+        raise LowerboundError(
+            f"expected x of shape (batch, {', '.join(map(str, event_shape))}), came "
+            f"{tuple(x.shape)}; reshape x, or build the model for its shape"
+        )

@@ -1,0 +1,60 @@
+"""The options of :func:`lowerbound.data.load`, readable without numpy.
+
+Together the functions have its names and defaults; a test holds them together.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from lowerbound.options import Slot, Span
+from lowerbound.slots import SlotValue
+
+
+def data_options(
+    *,
+    key: str | None = None,
+    size: Annotated[int | str | None, Span(min=1, unit="pixels")] = None,
+    test_fraction: Annotated[float, Span(min=0, max=1)] = 0.2,
+    validation_fraction: Annotated[float, Span(min=0, max=1)] = 0.0,
+    seed: Annotated[int, Span(min=0)] = 0,
+    skip_bad: bool = False,
+    data_dir: str | None = None,
+    binarize: Literal["auto", "none", "stochastic", "threshold"] = "auto",
+    dequantize: Literal["auto", "none", "uniform"] = "auto",
+    standardize: Literal["auto", "yes", "no"] = "auto",
+    limit: Annotated[int | None, Span(min=1, unit="examples")] = None,
+    memory: Annotated[int | None, Span(min=1, unit="bytes")] = None,
+) -> dict[str, Any]:
+    """How data are found, split and prepared.
+
+    Args:
+        key: the array of an .npz file, or the column of labels of a table.
+        size: height and width to which images are cropped and scaled: 64, or 48x64.
+        test_fraction: share set aside for testing, where the source has no test split.
+        validation_fraction: share of the training examples set aside for choices in training.
+        seed: of the split.
+        skip_bad: leave out images that do not open and rows with NaN or infinity; they are named.
+        data_dir: folder of named data sets; else LOWERBOUND_DATA, else the user's cache.
+        binarize: grey values as binary ones: drawn anew each epoch, or cut at one half.
+        dequantize: spread levels over their cells, so that they have a density.
+        standardize: shift and scale to mean 0 and standard deviation 1.
+        limit: use so many examples of each split at most.
+        memory: bytes that the data may take before they are read from the disk as they are needed;
+            by default a share of what is free.
+    """
+    return dict(locals())
+
+
+def choice_options(
+    *,
+    likelihood: Annotated[SlotValue, Slot("likelihood")] = "auto",
+    network: Annotated[SlotValue, Slot("network")] = "auto",
+) -> dict[str, Any]:
+    """What is chosen from the data unless it is named; of a recipe that has them, its slots.
+
+    Args:
+        likelihood: p(x|z); auto takes what fits the data's support.
+        network: encoder and decoder; auto takes what fits the data's shape.
+    """
+    return dict(locals())

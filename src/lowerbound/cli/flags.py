@@ -1,0 +1,303 @@
+"""From options to flags: the parameters of several functions joined into one signature.
+
+A :class:`Section` is a function whose keyword-only parameters become flags under one heading of
+``--help``. :func:`signature` joins sections into the signature that cyclopts parses and explains;
+:func:`nest` turns what came back, ``{"likelihood": "gaussian", "likelihood.sigma": "learned"}``,
+into the arguments of Python's own interface, ``{"likelihood": {"name": "gaussian", …}}``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from cyclopts import Group, Parameter
+
+from lowerbound import slots
+from lowerbound.cli.config import scalar
+from lowerbound.errors import LowerboundError, nearest
+from lowerbound.options import Option, Span, check_value, describe, name_of, options_of
+
+ARGUMENTS = {
+    "data": "A name (digits, mnist, …), a .npy or .npz file, or a folder or zip of images.",
+    "run": "The folder of a run.",
+}
+SHORT = {"out": "-o"}
+# Python's parameter names have no dot: `likelihood.sigma` is bound as `likelihood__sigma`.
+DOT = "__"
+
+
+@dataclass(frozen=True)
+class Section:
+    """Flags under one heading of ``--help``.
+
+    Args:
+        title: the heading.
+        function: its keyword-only parameters become the flags.
+        prefix: of the flags' names, for a slot's own options: ``"likelihood."``.
+        note: a line under the heading: what a recipe is, and its paper.
+        shown: whether ``--help`` lists them.
+    """
+
+    title: str
+    function: Callable[..., Any]
+    prefix: str = ""
+    note: str = ""
+    shown: bool = True
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag.
+
+    Args:
+        key: as YAML writes it: ``learning_rate``, ``likelihood.sigma``.
+        option: type, default, limits and text.
+        section: where it stands.
+    """
+
+    key: str
+    option: Option
+    section: Section
+
+    @property
+    def names(self) -> list[str]:
+        """As typed: ``--learning-rate``; a one-letter option takes one dash, ``-n``."""
+        dashes = "-" if len(self.key) == 1 else "--"
+        short = [SHORT[self.key]] if self.key in SHORT else []
+        return [dashes + self.key.replace("_", "-"), *short]
+
+    def check(self, value: Any) -> Any:
+        """The value as the option's type.
+
+        Raises:
+            LowerboundError: it does not fit; the line names the flag.
+        """
+        try:
+            return check_value(self.option, value)
+        except LowerboundError as error:
+            text = str(error).removeprefix(f"{self.option.name}: ")
+            raise LowerboundError(f"{self.names[0]}: {text}") from None
+
+
+def flags_of(sections: Iterable[Section]) -> dict[str, Flag]:
+    """The flags of all sections, by key.
+
+    A name that two sections share (``seed``: of training and of the data's split) is one flag. It
+    stands where it is a slot, else where it comes first.
+    """
+    found: dict[str, Flag] = {}
+    for section in sections:
+        for name, option in options_of(section.function).items():
+            key = section.prefix + name
+            if section.prefix and option.required:
+                option = replace(option, default=None)  # the recipe takes it from the data
+            if key not in found or (option.slot and not found[key].option.slot):
+                found[key] = Flag(key, option, section)
+    return found
+
+
+def slot_sections(function: Callable[..., Any], chosen: Mapping[str, Any]) -> list[Section]:
+    """The options of what fills a recipe's slots: ``--likelihood gaussian --likelihood.sigma 1``.
+
+    A slot left to ``auto`` accepts what any of its builders has, unlisted: which of them it will
+    be is known with the data only.
+
+    Args:
+        function: the recipe.
+        chosen: by slot, the name that is to fill it.
+
+    Raises:
+        LowerboundError: nothing has that name; the nearest is offered.
+    """
+    sections: list[Section] = []
+    for key, option in options_of(function).items():
+        name = chosen.get(key, option.default)
+        if option.slot is None or option.slot.registry is None or not isinstance(name, str):
+            continue
+        builders = slots.REGISTRIES[option.slot.registry]
+        title, prefix = key.replace("_", " ").capitalize(), f"{key}."
+        if name in builders:
+            note = note_of(builders[name])
+            sections.append(Section(f"{title}: {name}", builders[name], prefix, note))
+        elif name == "auto":
+            sections += [Section(title, b, prefix, shown=False) for b in builders.values()]
+        else:
+            known = ["auto", *builders]
+            hint = nearest(name, known) or f"; there are: {', '.join(known)}"
+            raise LowerboundError(f"--{key.replace('_', '-')}: unknown '{name}'{hint}")
+    return sections
+
+
+def note_of(function: Callable[..., Any]) -> str:
+    """A builder's summary and paper, for the line under a heading."""
+    summary, reference = describe(function)
+    return f"{summary} {reference}".strip()
+
+
+def signature(
+    function: Callable[..., Any], flags: Mapping[str, Flag], defaults: Mapping[str, Any]
+) -> Callable[..., Any]:
+    """A function for cyclopts to parse for and to explain: positionals of one, flags of many.
+
+    Args:
+        function: the verb; its positional parameters come first, its docstring is the help.
+        flags: the flags by key.
+        defaults: by key, values that replace the defaults (a YAML file's), positionals too.
+    """
+    notes = {flag.section.title: flag.section.note for flag in flags.values()}
+    groups = {
+        title: Group(title, help=note, sort_key=place)
+        for place, (title, note) in enumerate(notes.items(), start=1)
+    }
+    parameters = []
+    for parameter in _positionals(function):
+        default = defaults.get(parameter.name, parameter.default)
+        annotation = Annotated[str, Parameter(help=ARGUMENTS.get(parameter.name, ""))]
+        parameters.append(parameter.replace(default=default, annotation=annotation))
+    for key, flag in flags.items():
+        parameters.append(
+            inspect.Parameter(
+                key.replace(".", DOT),
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults.get(key, flag.option.default),
+                annotation=_annotation(flag, groups[flag.section.title]),
+            )
+        )
+
+    def joined(*args: Any, **kwargs: Any) -> None:
+        """Never called: cyclopts reads its signature."""
+
+    joined.__name__ = name_of(function)
+    joined.__doc__ = (inspect.getdoc(function) or "").partition("\nArgs:")[0]
+    joined.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    vars(joined)["__signature__"] = inspect.Signature(parameters)
+    return joined
+
+
+def positionals(function: Callable[..., Any]) -> list[str]:
+    """The names of a verb's positional arguments."""
+    return [parameter.name for parameter in _positionals(function)]
+
+
+def by_key(bound: Mapping[str, Any]) -> dict[str, Any]:
+    """What cyclopts bound, by key instead of Python's parameter names."""
+    return {name.replace(DOT, "."): value for name, value in bound.items()}
+
+
+def nest(values: Mapping[str, Any], flags: Mapping[str, Flag]) -> dict[str, Any]:
+    """Values by key, with the options of slots put into their slots.
+
+    Args:
+        values: by key, only what was given: ``{"likelihood.sigma": "learned"}``.
+        flags: all flags by key; they know what an unnamed slot holds by default.
+
+    Returns:
+        ``{"likelihood": {"name": "auto", "sigma": "learned"}}``.
+    """
+    nested = {key: value for key, value in values.items() if "." not in key}
+    for key, value in values.items():
+        slot, dot, name = key.partition(".")
+        if not dot:
+            continue
+        filling = nested.get(slot, flags[slot].option.default)
+        before = filling if isinstance(filling, Mapping) else {"name": filling}
+        nested[slot] = {**before, name: value}
+    return nested
+
+
+def help_text(option: Option) -> str:
+    """What the docstring says of an option, then its unit and limits.
+
+    >>> help_text(Option("ema", float, 0.0, Span(min=0, max=1), text="decay of the average."))
+    'decay of the average (at least 0 and at most 1).'
+    """
+    text = option.text.rstrip(".")
+    if option.slot is not None and option.slot.registry is not None:
+        names = ", ".join(slots.REGISTRIES[option.slot.registry])
+        return f"{text}. One of: {names}; named beside --help, its own flags follow."
+    span = option.span or Span()
+    facts = "; ".join(fact for fact in (span.unit, str(span)) if fact)
+    return f"{text} ({facts})." if facts else f"{text}."
+
+
+def _positionals(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    parameters = inspect.signature(function).parameters.values()
+    return [parameter for parameter in parameters if parameter.kind is parameter.POSITIONAL_ONLY]
+
+
+def _annotation(flag: Flag, group: Group) -> Any:
+    """The flag's type with what cyclopts needs to know beyond it."""
+    option = flag.option
+    # `--no-x` only where x is on by default; a default of "off" or "none" goes without saying
+    telling = option.default is not None and option.default is not False
+    reading: dict[str, Any] = {"negative": None if option.default is True else ()}
+    kind: Any = str if option.slot is not None else option.type
+    if not _is_plain(kind):
+        # Numbers are written as in YAML (cyclopts would round 2.5 to a whole number), and several
+        # of them in one token: more tokens would swallow the argument behind them.
+        def read(_: Any, tokens: Sequence[Any]) -> Any:
+            return _value(tokens[0].value, option.type)
+
+        reading |= {"n_tokens": 1, "converter": read, "metavar": _metavar(kind)}
+    parameter = Parameter(
+        name=flag.names,
+        group=group,
+        help=help_text(option),
+        show=flag.section.shown,
+        show_default=_written if telling else False,
+        **reading,
+    )
+    return Annotated[kind, parameter]
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether cyclopts reads the type from one token, and as it is meant."""
+    members = [member for member in _members(kind) if member is not type(None)]
+    plain = (str, bool, Path)
+    return len(members) == 1 and (members[0] in plain or get_origin(members[0]) is Literal)
+
+
+def _members(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+
+
+def _value(text: str, kind: Any) -> Any:
+    """One token as YAML reads it; with commas, or where nothing else fits, several.
+
+    >>> _value("200,100", tuple[int, ...]), _value("200", tuple[int, ...]), _value("64", int | str)
+    ((200, 100), (200,), 64)
+    """
+    members = [member for member in _members(kind) if member is not type(None)]
+    if "," in text or all(get_origin(member) in (tuple, list) for member in members):
+        parts = [part.strip() for part in text.strip("[]()").split(",")]
+        return tuple(scalar(part) for part in parts if part)
+    return scalar(text)
+
+
+def _metavar(kind: Any) -> str:
+    """What stands behind the flag's name in its help.
+
+    >>> _metavar(tuple[int, ...] | None), _metavar(int | Literal["all"])
+    ('INT,…', 'INT|all')
+    """
+    words = []
+    for member in _members(kind):
+        if get_origin(member) in (tuple, list):
+            words.append(f"{get_args(member)[0].__name__.upper()},…")
+        elif get_origin(member) is Literal:
+            words += [str(choice) for choice in get_args(member)]
+        elif member is not type(None):
+            words.append(getattr(member, "__name__", str(member)).upper())
+    return "|".join(words)
+
+
+def _written(value: Any) -> str:
+    """A default as one would type it."""
+    if isinstance(value, tuple | list):
+        return ",".join(str(item) for item in value) or "none"
+    return str(value)

@@ -1,0 +1,150 @@
+"""From arguments to a call: which verb, which flags it has today, and their values.
+
+The flags of ``train`` depend on the recipe and on what fills its slots. So both are looked up in
+the arguments and the YAML file first; then cyclopts parses once, against the joined signature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from cyclopts import App, CycloptsError, UnusedCliTokensError
+
+from lowerbound import recipes
+from lowerbound.cli import config, flags, verbs
+from lowerbound.cli.data_options import choice_options, data_options
+from lowerbound.cli.flags import Section
+from lowerbound.errors import LowerboundError
+from lowerbound.training.options import training_options
+
+Verb = Callable[..., "int | None"]
+
+VERBS: dict[str, Verb] = {
+    "train": verbs.train,
+    "evaluate": verbs.evaluate,
+    "sample": verbs.sample,
+    "reconstruct": verbs.reconstruct,
+    "resume": verbs.resume,
+    "inspect": verbs.inspect,
+    "recipes": verbs.recipes,
+}
+
+
+def parse(argv: Sequence[str]) -> Callable[[], int | None]:
+    """What the arguments ask for, ready to be called.
+
+    Args:
+        argv: the arguments after the program's name.
+
+    Returns:
+        The verb with its arguments (a :func:`functools.partial`), or the printing of a help text
+        or of the version.
+
+    Raises:
+        LowerboundError: an unknown verb, flag, recipe or key (the nearest is offered), a value that
+            does not fit, something missing or too much.
+    """
+    app = App(
+        name="lowerbound",
+        help="Train, measure, explore and ship deep latent-variable models.",
+        version=_version,
+    )
+    chosen = VERBS.get(argv[0]) if argv else None
+    for place, (name, verb) in enumerate(VERBS.items()):
+        if verb is not chosen:
+            app.command(verb, name=name, sort_key=place)
+    if chosen is None:
+        command, bound = _parsed(app, argv)
+        return partial(command, *bound.args, **bound.kwargs)
+
+    path = value_of(argv, "config")
+    file = _overruled(config.load(path), argv) if path else {}
+    known = flags.flags_of(sections(chosen, argv, file))
+    config.check_keys(path or "", file, [*flags.positionals(chosen), *known])
+    given = {key: known[key].check(value) if key in known else value for key, value in file.items()}
+
+    joined = flags.signature(chosen, known, given)
+    app.command(joined, name=argv[0])
+    command, bound = _parsed(app, argv)
+    if command is not joined:  # --help, --version
+        return partial(command, *bound.args, **bound.kwargs)
+    for key, value in flags.by_key(bound.arguments).items():
+        given[key] = known[key].check(value) if key in known else value
+    given.pop("config", None)
+    arguments = [given.pop(name) for name in flags.positionals(chosen)]
+    return partial(chosen, *arguments, **flags.nest(given, known))
+
+
+def sections(verb: Verb, argv: Sequence[str], file: Mapping[str, Any]) -> list[Section]:
+    """Which functions' parameters are a verb's flags.
+
+    Args:
+        verb: the verb.
+        argv: all arguments; they name the recipe and what fills its slots.
+        file: the same from a YAML file, by key.
+    """
+    own = [Section("Options", verb), Section("Options", config.file_options)]
+    if verb is verbs.inspect:
+        return [*own, Section("Data", data_options), Section("Data", choice_options)]
+    if verb is not verbs.train:
+        return own
+    name = str(value_of(argv, "recipe") or file.get("recipe") or verbs.RECIPE)
+    recipe = recipes.recipe(name)
+    slots = [key for key, option in flags.options_of(recipe).items() if option.slot]
+    filled = {key: value_of(argv, key) or file.get(key) for key in slots}
+    return [
+        *own,
+        Section("Training", training_options),
+        Section("Data", data_options),
+        Section(f"Recipe: {name}", recipe, note=flags.note_of(recipe)),
+        *flags.slot_sections(recipe, {key: name for key, name in filled.items() if name}),
+    ]
+
+
+def value_of(argv: Sequence[str], key: str) -> str | None:
+    """The last value that the arguments give a flag, without knowing the other flags.
+
+    >>> value_of(["train", "digits", "--recipe", "pca"], "recipe")
+    'pca'
+    """
+    name = "--" + key.replace("_", "-")
+    found = None
+    for argument, following in zip(argv, [*argv[1:], None], strict=True):
+        if argument == "--":
+            break
+        if argument == name:
+            found = following
+        elif argument.startswith(f"{name}="):
+            found = argument.removeprefix(f"{name}=")
+    return found
+
+
+def _overruled(file: Mapping[str, Any], argv: Sequence[str]) -> dict[str, Any]:
+    """The file's values without the options of a slot that the arguments fill with another."""
+    kept = {}
+    for key, value in file.items():
+        slot, dot, _ = key.partition(".")
+        other = value_of(argv, slot) if dot else None
+        if other is None or other == file.get(slot):
+            kept[key] = value
+    return kept
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("lowerbound")
+
+
+def _parsed(app: App, argv: Sequence[str]) -> tuple[Callable[..., Any], Any]:
+    try:
+        command, bound, *_ = app.parse_args(list(argv), exit_on_error=False, print_error=False)
+    except UnusedCliTokensError as error:
+        extra = " ".join(error.unused_tokens or [])
+        raise LowerboundError(f"expected no further argument, came {extra}") from None
+    except CycloptsError as error:
+        error.verbose = False
+        raise LowerboundError(" ".join(str(error).split())) from None
+    return command, bound

@@ -1,0 +1,216 @@
+"""The verbs: each reads its flags, calls :mod:`lowerbound.api`, and prints what came of it.
+
+Keyword-only parameters are flags, with limits in their types and texts under ``Args:``. What a verb
+needs is imported when it runs. Reports go to stdout, or as JSON with stable keys with ``--json``;
+progress goes to stderr.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from lowerbound.options import Span
+
+if TYPE_CHECKING:
+    from lowerbound.console import Follow
+
+RECIPE = "vae"
+INTERRUPTED = 130
+
+
+def train(
+    data: str,
+    /,
+    *,
+    recipe: str = RECIPE,
+    out: str | None = None,
+    evaluate: bool = True,
+    json: bool = False,
+    **options: Any,
+) -> int:
+    """Train a model on data, then measure it and draw pictures.
+
+    The recipe's own flags come last; --recipe NAME --help shows those of another.
+
+    Args:
+        recipe: what to train: a name of `lowerbound recipes`, or your own function as
+            file.py:function.
+        out: folder of the run, which must not exist yet; the default is a new one under runs/.
+        evaluate: measure the trained model on held-out data and draw pictures.
+        json: print the report as JSON; progress goes to stderr.
+    """
+    from lowerbound import api, console
+
+    with console.Follow() as follow:
+        run = api.train(data, recipe, out=out, progress=follow, **options)
+    return _trained(run.path, evaluate=evaluate, json=json)
+
+
+def resume(
+    run: str,
+    /,
+    *,
+    evaluate: bool = True,
+    json: bool = False,
+) -> int:
+    """Go on with a run that was stopped or killed, as if it never had been.
+
+    Args:
+        evaluate: measure the trained model on held-out data and draw pictures.
+        json: print the report as JSON; progress goes to stderr.
+    """
+    from lowerbound import api, console
+
+    with console.Follow() as follow:
+        resumed = api.resume(run, progress=follow)
+    return _trained(resumed.path, evaluate=evaluate, json=json)
+
+
+def evaluate(
+    run: str,
+    /,
+    *,
+    samples: Annotated[int | None, Span(min=1, unit="importance samples")] = None,
+    limit: Annotated[int | None, Span(min=1, unit="examples")] = None,
+    precision: Literal["float32", "bfloat16"] = "float32",
+    seed: Annotated[int, Span(min=0)] = 0,
+    json: bool = False,
+) -> None:
+    """Measure a run on held-out data: log p(x) with its kind, rate, distortion, active units.
+
+    Args:
+        samples: samples of each example's posterior; more bring the estimate nearer to log p(x).
+            The default is 1000, or as many as take about a minute.
+        limit: measure so many held-out examples only.
+        precision: of the decoder's products.
+        seed: of the posterior's samples.
+        json: print the report as JSON.
+    """
+    from lowerbound import api, console
+
+    result = api.evaluate(run, samples=samples, limit=limit, precision=precision, seed=seed)
+    if json:
+        console.emit(result.to_json())
+    else:
+        console.evaluation(result)
+
+
+def sample(
+    run: str,
+    /,
+    *,
+    n: Annotated[int, Span(min=1, unit="samples")] = 64,
+    out: str | None = None,
+    values: Literal["auto", "mean", "draw"] = "auto",
+    seed: Annotated[int, Span(min=0)] = 0,
+    json: bool = False,
+) -> None:
+    """Draw from the model: codes from the prior, data from the likelihood.
+
+    Args:
+        n: how many.
+        out: file to write: .png (a sheet) or .npy (an array in the data's own units); the default
+            is samples.png among the run's pictures.
+        values: at each code, the likelihood's mean, as papers show them, or a draw from it, which
+            is a sample of p(x); auto is the mean in a picture and a draw in an array.
+        seed: of the draws.
+        json: print the report as JSON.
+    """
+    from lowerbound import api
+
+    opened = api.open_run(run)
+    target = Path(out) if out is not None else opened.pictures / "samples.png"
+    kind = values if values != "auto" else "draw" if target.suffix == ".npy" else "mean"
+    path = api.write(target, opened.spec, api.sample(opened, n, values=kind, seed=seed))
+    _written({"out": str(path), "n": n, "values": kind, "seed": seed}, json)
+
+
+def reconstruct(
+    run: str,
+    /,
+    *,
+    n: Annotated[int, Span(min=1, unit="examples")] = 10,
+    out: str | None = None,
+    seed: Annotated[int, Span(min=0)] = 0,
+    json: bool = False,
+) -> None:
+    """Draw held-out examples beside what the model makes of them.
+
+    Args:
+        n: how many.
+        out: file to write, .png or .npy (pairs along the second axis); the default is
+            reconstructions.png among the run's pictures.
+        seed: of the choice of examples.
+        json: print the report as JSON.
+    """
+    from lowerbound import api
+
+    opened = api.open_run(run)
+    target = Path(out) if out is not None else opened.pictures / "reconstructions.png"
+    path = api.write_pairs(target, opened.spec, *api.reconstruct(opened, n, seed=seed))
+    _written({"out": str(path), "n": n, "seed": seed}, json)
+
+
+def inspect(data: str, /, *, json: bool = False, **options: Any) -> None:
+    """Show what data are, and which likelihood and networks that suggests and why.
+
+    Args:
+        json: print the report as JSON.
+    """
+    from lowerbound import api, console
+
+    found = api.inspect(data, **options)
+    if json:
+        console.emit({"format": 1, **found.to_json()})
+    else:
+        console.inspection(found)
+
+
+def recipes(*, json: bool = False) -> None:
+    """List what can be trained, each with its paper.
+
+    Args:
+        json: print the report as JSON.
+    """
+    from lowerbound import console
+    from lowerbound.options import describe
+    from lowerbound.recipes import RECIPES
+
+    rows = [(name, *describe(function)) for name, function in RECIPES.items()]
+    if json:
+        listed = [{"name": n, "summary": summary, "paper": paper} for n, summary, paper in rows]
+        console.emit({"format": 1, "recipes": listed})
+    else:
+        console.recipes(rows)
+
+
+def _trained(path: Path, *, evaluate: bool, json: bool) -> int:
+    """What came of training: the evaluation, the pictures and where they lie."""
+    from lowerbound import api, console
+
+    reason = api.open_run(path).info["status"]["reason"]
+    stopped = reason == "interrupted"
+    if stopped:
+        console.note(f"saved; go on with: lowerbound resume {path}")
+    result = api.evaluate(path) if evaluate and not stopped else None
+    pictures = sorted((path / "pictures").glob("*.png"))
+    if json:
+        paths = [str(picture) for picture in pictures]
+        measured = result.to_json() if result is not None else None
+        report = {"format": 1, "run": str(path), "status": reason}
+        console.emit({**report, "evaluation": measured, "pictures": paths})
+    else:
+        if result is not None:
+            console.evaluation(result)
+        console.files(path, pictures)
+    return INTERRUPTED if stopped else 0
+
+
+def _written(report: dict[str, Any], json: bool) -> None:
+    from lowerbound import console
+
+    if json:
+        console.emit({"format": 1, **report})
+    else:
+        console.line(report["out"])

@@ -1,0 +1,330 @@
+"""What a person sees: a progress bar fed by events, tables, one-line errors.
+
+Reports go to stdout; progress, notes and errors to stderr, so that ``--json`` and pipes stay clean.
+Where stderr is no terminal the bar becomes a plain line now and then.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from lowerbound.training.events import Finished, HeldOut, Progress, Started
+
+if TYPE_CHECKING:
+    from lowerbound.data import Data
+    from lowerbound.evaluation import Evaluation
+
+# Without a terminal: a line each tenth of the run, but not more often than this, and one now and
+# then even if a tenth takes an hour.
+_LEAST_SECONDS, _MOST_SECONDS = 1.0, 10.0
+
+# What a step's values are called.
+_VALUES = {
+    "bound": "ELBO",
+    "iwae": "IWAE bound",
+    "squared_error": "squared error",
+    "rate": "rate",
+    "distortion": "distortion",
+    "loss": "loss",
+}
+_HEADLINES = ("iwae", "bound", "squared_error", "loss")
+_NATS = ("bound", "iwae", "rate", "distortion")
+
+
+def out() -> Console:
+    """The console of reports. Made anew each time: tests and notebooks exchange ``sys.stdout``."""
+    return Console(file=sys.stdout, highlight=False, emoji=False, markup=False)
+
+
+def err() -> Console:
+    """The console of progress, notes and errors."""
+    return Console(file=sys.stderr, highlight=False, emoji=False, markup=False)
+
+
+def error(message: str) -> None:
+    """One line ``error: …`` on stderr."""
+    line = " ".join(message.split())
+    err().print(Text.assemble(("error:", "bold red"), " ", line), soft_wrap=True)
+
+
+def note(message: str) -> None:
+    """One line on stderr."""
+    err().print(message, soft_wrap=True)
+
+
+def line(message: str) -> None:
+    """One line on stdout, never broken: paths can be copied."""
+    out().print(message, soft_wrap=True)
+
+
+def emit(report: Mapping[str, Any]) -> None:
+    """A report as JSON on stdout; what is no number (nan, infinity) becomes null."""
+    sys.stdout.write(json.dumps(_finite(report), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def inspection(data: Data, console: Console | None = None) -> None:
+    """What was found in data, and what was chosen because of it.
+
+    Args:
+        data: as :func:`lowerbound.data.load` returns it.
+        console: where to; None is stdout.
+    """
+    table = _table("", show_header=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in data.facts.lines():
+        table.add_row(name, text)
+    table.add_section()
+    for name, text in data.spec.lines():
+        table.add_row(name, text)
+    (console or out()).print(table)
+
+
+def files(run: Path, pictures: Sequence[Path]) -> None:
+    """Where a run and its pictures lie, one path a line."""
+    line(f"run       {run}")
+    for place, picture in enumerate(pictures):
+        line(f"{'' if place else 'pictures':10}{picture}")
+
+
+def recipes(rows: Iterable[tuple[str, str, str]]) -> None:
+    """A table of recipes: name, summary, paper."""
+    table = _table("")
+    table.add_column("recipe", style="bold", no_wrap=True)
+    table.add_column("what it is")
+    table.add_column("paper", style="dim")
+    for row in rows:
+        table.add_row(*row)
+    out().print(table)
+
+
+def evaluation(result: Evaluation) -> None:
+    """The table of an evaluation: −log p(x) with its kind first."""
+    data = result.data
+    shape = " x ".join(str(size) for size in data["event_shape"])
+    table = _table(
+        f"{result.model} on {data['name']}: mean over {data['examples']:,} {data['split']} examples"
+        f" of {shape}"
+    )
+    table.add_column("quantity", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    table.add_column("", style="dim", overflow="fold")
+    for row in result.table():
+        table.add_row(*row)
+    out().print(table)
+
+
+def _table(title: str, **style: Any) -> Table:
+    return Table(
+        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE, **style
+    )
+
+
+class Follow:
+    """Shows the events of training as they come: a context manager, called with each event.
+
+    The data are an event too: a :class:`~lowerbound.data.Data`, once what fits them is chosen.
+
+    Attributes:
+        finished: the event that ended training, None before.
+
+    >>> with Follow() as follow:
+    ...     follow(object())  # an event it does not know is passed over
+    """
+
+    def __init__(self) -> None:
+        self.console = err()
+        self.finished: Finished | None = None
+        self._live: _Live | None = None
+        self._total: int | None = None
+        self._held_out = ""
+        self._spoke = time.monotonic()
+        self._tenth = 0
+
+    def __enter__(self) -> Follow:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def __call__(self, event: Any) -> None:
+        """Show one event."""
+        match event:
+            case Started():
+                self._start(event)
+            case Progress():
+                self._progress(event)
+            case HeldOut():
+                self._held_out = held_out_line(event)
+            case Finished():
+                self._finish(event)
+            case _ if hasattr(event, "facts"):  # a Data; naming its class here would import numpy
+                inspection(event, self.console)
+
+    def _start(self, event: Started) -> None:
+        self._total = event.total_steps
+        for name, choice in event.resolved.items():
+            self.console.print(f"{name.replace('_', ' '):<14}{choice}", soft_wrap=True)
+        if self.console.is_terminal:
+            self._live = _Live(self.console)
+
+    def _progress(self, event: Progress) -> None:
+        share = share_done(event, self._total)
+        lines = progress_line(event, self._total), values_line(event, self._held_out)
+        if self._live is not None:
+            self._live.update(share, *lines)
+        elif self._due(share):
+            self.console.print("  ".join(part for part in lines if part), soft_wrap=True)
+
+    def _finish(self, event: Finished) -> None:
+        self._stop()
+        self.finished = event
+        values = "  ".join(_quantity(name, value) for name, value in event.values.items())
+        text = f"{event.reason} at step {event.step:,} after {duration(event.seconds)}"
+        parts = [part for part in (text, values, self._held_out) if part]
+        self.console.print("  ".join(parts), soft_wrap=True)
+
+    def _due(self, share: float) -> bool:
+        """Whether a plain line is due."""
+        now, tenth = time.monotonic(), int(share * 10)
+        since = now - self._spoke
+        if since < _LEAST_SECONDS or (since < _MOST_SECONDS and tenth == self._tenth):
+            return False
+        self._spoke, self._tenth = now, tenth
+        return True
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+class _Live:
+    """A terminal's progress bar with a line of values under it."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.live import Live
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        self.bar = Bar(BarColumn(bar_width=24), TextColumn("{task.description}"), console=console)
+        self.task = self.bar.add_task("", total=1.0)
+        self.values = Text(no_wrap=True, overflow="ellipsis")
+        shown = Group(self.bar, self.values)
+        self.live = Live(shown, console=console, refresh_per_second=8)
+        self.live.start()
+
+    def update(self, share: float, progress: str, values: str) -> None:
+        self.bar.update(self.task, completed=share, description=progress)
+        self.values.plain = values
+
+    def stop(self) -> None:
+        self.live.stop()
+
+
+def share_done(event: Progress, total: int | None) -> float:
+    """The share of a run that is done, by its steps or, where the clock decides, by its time."""
+    if total:
+        return min(event.step / total, 1.0)
+    whole = event.seconds + event.remaining
+    return event.seconds / whole if 0 < whole < math.inf else 0.0
+
+
+def progress_line(event: Progress, total: int | None) -> str:
+    """How far, how fast, how long still.
+
+    >>> event = Progress(1200, 2.4, 60.0, 75.0, 52310.0, 1e-3, {"loss": 90.0})
+    >>> progress_line(event, 5000)
+    'step 1,200/5,000  epoch 2.4  52,310 examples/s  1:15 left'
+    """
+    steps = f"step {event.step:,}" + (f"/{total:,}" if total else "")
+    parts = [steps, f"epoch {event.epoch:.1f}", f"{event.examples_per_second:,.0f} examples/s"]
+    if math.isfinite(event.remaining):
+        parts.append(f"{duration(event.remaining)} left")
+    return "  ".join(parts)
+
+
+def values_line(event: Progress, held_out: str = "") -> str:
+    """The bound with its kind and its parts, in nats per example, and what was held out.
+
+    >>> event = Progress(1, 0.0, 1.0, 1.0, 1.0, 1e-3, {"loss": 90.0, "bound": -90.0, "rate": 20.0})
+    >>> values_line(event)
+    'ELBO −90.00 nats  rate 20.00 nats'
+    """
+    name = headline(event.values)
+    shown = [name, *(key for key in ("rate", "distortion") if key in event.values)]
+    parts = [_quantity(key, event.values[key]) for key in shown if key is not None]
+    return "  ".join([*parts, held_out] if held_out else parts)
+
+
+def held_out_line(event: HeldOut) -> str:
+    """The headline of a held-out report.
+
+    >>> held_out_line(HeldOut(1, 1.0, 2.0, "test", 360, {"bound": -91.5}, best=True))
+    'held out (test): ELBO −91.50 nats'
+    """
+    name = headline(event.values)
+    return f"held out ({event.split}): {_quantity(name, event.values[name])}" if name else ""
+
+
+def headline(values: Mapping[str, float]) -> str | None:
+    """Which of a step's values stands for the run: the tightest bound it has, else an error.
+
+    >>> headline({"loss": 90.0, "bound": -90.0, "rate": 20.0})
+    'bound'
+    """
+    return next((name for name in _HEADLINES if name in values), None)
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it.
+
+    >>> duration(3.2), duration(75), duration(3 * 3600 + 125)
+    ('3 s', '1:15', '3:02:05')
+    """
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02}" if minutes else f"{rest} s"
+
+
+def _quantity(name: str, value: float) -> str:
+    unit = " nats" if name in _NATS else ""
+    return f"{_VALUES.get(name, name)} {_number(value)}{unit}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.2f}".replace("-", "−") if abs(value) >= 1 or value == 0 else f"{value:.3g}"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Path):
+        return str(value)
+    return value

@@ -1,0 +1,28 @@
+"""Data: any source to examples, a description of them, and batches."""
+
+from lowerbound.data.batches import Loader, Order, Steps
+from lowerbound.data.choose import Choices, choose
+from lowerbound.data.facts import Facts
+from lowerbound.data.inspect import inspect
+from lowerbound.data.load import Data, describe, load
+from lowerbound.data.prepare import Prepare, held_out
+from lowerbound.data.spec import DataSpec
+from lowerbound.data.splits import RowsSplit, Split
+
+__all__ = [
+    "Choices",
+    "Data",
+    "DataSpec",
+    "Facts",
+    "Loader",
+    "Order",
+    "Prepare",
+    "RowsSplit",
+    "Split",
+    "Steps",
+    "choose",
+    "describe",
+    "held_out",
+    "inspect",
+    "load",
+]

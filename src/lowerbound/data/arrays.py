@@ -1,0 +1,298 @@
+"""Arrays as a source: numpy arrays, dicts of them, .npy and .npz files. Never unpickles."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lowerbound.data.memory import host_budget
+from lowerbound.data.splits import Source
+from lowerbound.errors import LowerboundError, nearest
+
+_CHANNELS = (1, 3, 4)
+_SPLITS = {"train": "train", "training": "train", "tr": "train", "test": "test", "te": "test"}
+_SPLITS |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
+_LABELS = {"label", "labels", "y", "target", "targets"}
+_VALUES = {"image", "images", "data", "x", "values", "samples", "inputs", "array", "features"}
+
+
+class ArrayRows:
+    """Rows of an array (N, ...), with images laid out as (N, C, H, W).
+
+    In memory the layout and the type are set once; a memory-mapped file keeps both and is
+    converted as it is read.
+    """
+
+    def __init__(self, array: np.ndarray, name: str) -> None:
+        check_array(array, name)
+        self.channels_last = array.ndim == 4 and _channels_last(array.shape)
+        self.in_memory = not isinstance(array, np.memmap)
+        self._stored_as = _stored_type(array, self.in_memory)
+        self.array = self._arrange(array) if self.in_memory else array
+
+    @classmethod
+    def of(cls, arranged: np.ndarray) -> ArrayRows:
+        """Rows of an array (N, *event_shape) whose layout and type are right already."""
+        rows = cls.__new__(cls)
+        rows.array, rows.in_memory = arranged, True
+        rows.channels_last, rows._stored_as = False, arranged.dtype
+        return rows
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        if self.in_memory:
+            return self.array.shape[1:]
+        shape = self.array.shape[1:]
+        if len(shape) == 2:
+            return (1, *shape)
+        return (shape[2], *shape[:2]) if self.channels_last else shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self._stored_as
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def take(self, positions: np.ndarray) -> np.ndarray:
+        if self.in_memory:
+            return self.array[positions]
+        return self._arrange(np.asarray(self.array[positions]))
+
+    def _arrange(self, array: np.ndarray) -> np.ndarray:
+        if array.ndim == 3:
+            array = array[:, None]
+        elif self.channels_last:
+            array = np.moveaxis(array, -1, 1)
+        return np.ascontiguousarray(array, dtype=self._stored_as)
+
+
+def check_array(array: np.ndarray, name: str) -> None:
+    """Refuse types and ranks that are no data.
+
+    Raises:
+        LowerboundError: objects, texts or complex numbers; not 2, 3 or 4 axes; an empty axis.
+    """
+    if array.dtype == object:
+        raise LowerboundError(
+            f"expected numbers in {name}, came Python objects (dtype object), which only pickle "
+            "can read: save it with a numeric dtype, e.g. np.stack(list).astype(np.float32)"
+        )
+    if array.dtype.kind not in "biuf":
+        raise LowerboundError(
+            f"expected real numbers in {name}, came dtype {array.dtype}: "
+            "convert it to integers or floats"
+        )
+    if array.ndim not in (2, 3, 4):
+        fix = "reshape(-1, 1) makes one feature of it" if array.ndim == 1 else "reshape it"
+        raise LowerboundError(
+            f"expected {name} as (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W), "
+            f"came shape {array.shape}: {fix}"
+        )
+    if 0 in array.shape:
+        raise LowerboundError(f"expected examples in {name}, came an empty array {array.shape}")
+
+
+def _channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether (N, ., ., .) is (N, H, W, C): the axis of 1, 3 or 4 is the channels'."""
+    first, last = shape[1] in _CHANNELS, shape[3] in _CHANNELS
+    return last and not first if first != last else shape[3] < shape[1]
+
+
+def _stored_type(array: np.ndarray, in_memory: bool) -> np.dtype:
+    """The smallest type that torch indexes and that keeps every value."""
+    kind = array.dtype.kind
+    if kind == "b" or array.dtype == np.uint8:
+        return np.dtype(np.uint8)
+    if kind in "iu":
+        if not in_memory:
+            small = {"uint16": np.int32, "uint32": np.int64, "uint64": np.int64}
+            return np.dtype(small.get(array.dtype.name, array.dtype.newbyteorder("=")))
+        low, high = int(array.min()), int(array.max())
+        if low >= 0 and high <= 255:
+            return np.dtype(np.uint8)
+        return np.dtype(np.int32 if low >= -(2**31) and high < 2**31 else np.int64)
+    if array.dtype.itemsize <= 4 or not in_memory or array.ndim != 2:
+        return np.dtype(np.float32)
+    # A feature far from zero (a time stamp) would lose its digits in float32 before it is
+    # standardized: kept as float64, and standardized there.
+    with np.errstate(all="ignore"):
+        rounded = np.abs(array.astype(np.float32) - array).max(axis=0)
+        lost = rounded > 1e-3 * array.std(axis=0)
+    return np.dtype(np.float64 if bool(np.any(lost & (rounded > 0))) else np.float32)
+
+
+def read_array(path: Path, key: str | None, budget: int | None = None) -> Source:
+    """A .npy or .npz file."""
+    try:
+        _check_magic(path)
+        if path.suffix == ".npz":
+            # Opened here: where the file is cut short, np.load leaves its own handle open.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                members = _Members(archive, path)
+                return from_arrays(members, path.stem, key)
+        size = path.stat().st_size
+        mapped = size > (host_budget() if budget is None else budget)
+        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        if "allow_pickle" in str(error) or "Object arrays" in str(error):
+            raise LowerboundError(
+                f"expected numbers in {path.name}, came Python objects (dtype object), which are "
+                "never unpickled here: save it with a numeric dtype, e.g. array.astype(np.float32)"
+            ) from None
+        raise LowerboundError(
+            f"expected a {path.suffix} file that numpy wrote, came {path.name} which does not open "
+            f"({_short(error)}): write it again with np.save{'z' * (path.suffix == '.npz')}"
+        ) from None
+    if key is not None:
+        raise LowerboundError(f"expected no key for {path.name}, which is one array, came '{key}'")
+    source = from_array(array, path.stem)
+    if mapped:
+        source.notes.append(("memory", "larger than the memory budget: read from the file"))
+    return source
+
+
+def _check_magic(path: Path) -> None:
+    """Numpy takes any file it does not know for a pickle; say instead that it is not numpy's."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    if not start.startswith(b"PK" if path.suffix == ".npz" else b"\x93NUMPY"):
+        raise ValueError("it begins with none of numpy's marks")
+
+
+def from_array(array: Any, name: str = "array") -> Source:
+    """One array (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W)."""
+    array = as_numpy(array)
+    return Source(name, ArrayRows(array, name), as_came=str(array.dtype))
+
+
+def from_arrays(arrays: Mapping[str, Any], name: str, key: str | None = None) -> Source:
+    """Named arrays: train and test, with or without labels, or the only one.
+
+    Names are read by their words: `train`, `train_images` and `x_train` are the same, as are
+    `train_labels` and `y_train`.
+
+    Raises:
+        LowerboundError: no such key; several arrays and no word on which; lengths that differ.
+    """
+    names = list(arrays)
+    if not names:
+        raise LowerboundError(f"expected arrays in '{name}', came none")
+    found: dict[tuple[str, str], str] = {}
+    for each in names:
+        role = _role(each)
+        if role is not None:
+            found.setdefault(role, each)
+    if key is not None:
+        if key not in names:
+            raise LowerboundError(
+                f"expected a key of '{name}' ({', '.join(names)}), "
+                f"came '{key}'{nearest(key, names)}"
+            )
+        role = _role(key)
+        part = role[0] if role and role[1] == "values" else "train"
+        labels = found.get((part, "labels"))
+        found = {("train", "values"): key}
+        if labels is not None and labels != key:
+            found["train", "labels"] = labels
+    elif ("train", "values") not in found:
+        others = [each for each in names if each not in found.values()]
+        if len(others) != 1 or any(role[1] == "values" for role in found):
+            raise LowerboundError(
+                f"expected one array in '{name}', or 'train' and 'test', came {', '.join(names)}: "
+                f"pass one of them as key (--key {(others or names)[0]})"
+            )
+        found["train", "values"] = others[0]
+    came = as_numpy(arrays[found["train", "values"]])
+    source = Source(name, ArrayRows(came, f"'{name}'"), as_came=str(came.dtype))
+    source.labels = _labels(arrays, found, "train", len(came))
+    for part in ("test", "validation"):
+        if (part, "values") in found:
+            values = as_numpy(arrays[found[part, "values"]])
+            rows = ArrayRows(values, f"'{found[part, 'values']}'")
+            if rows.event_shape != source.train.event_shape:
+                raise LowerboundError(
+                    f"expected examples of one shape, came {source.train.event_shape} in "
+                    f"'{found['train', 'values']}' and {rows.event_shape} in "
+                    f"'{found[part, 'values']}'"
+                )
+            setattr(source, part, rows)
+            setattr(source, f"{part}_labels", _labels(arrays, found, part, len(values)))
+    return source
+
+
+def _labels(
+    arrays: Mapping[str, Any], found: Mapping[tuple[str, str], str], part: str, count: int
+) -> np.ndarray | None:
+    named = found.get((part, "labels"))
+    if named is None:
+        return None
+    labels = as_numpy(arrays[named])
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != (count,):
+        raise LowerboundError(
+            f"expected {count} labels in '{named}', one per example of "
+            f"'{found[part, 'values']}', came shape {labels.shape}"
+        )
+    return labels
+
+
+def _role(name: str) -> tuple[str, str] | None:
+    """(split, "values" or "labels") that a key's words say, None where they say something else."""
+    words = [word for word in name.lower().replace("-", "_").replace("/", "_").split("_") if word]
+    part, what = "train", "values"
+    for word in words:
+        if word in _SPLITS:
+            part = _SPLITS[word]
+        elif word in _LABELS:
+            what = "labels"
+        elif word not in _VALUES:
+            return None
+    return part, what
+
+
+def as_numpy(array: Any) -> np.ndarray:
+    """A numpy array of what came: an array, a list of numbers, or a torch tensor."""
+    if hasattr(array, "detach"):
+        array = array.detach().cpu()
+        array = array.float() if "bfloat16" in str(array.dtype) else array
+        return array.numpy()
+    try:
+        return array if isinstance(array, np.ndarray) else np.asarray(array)
+    except ValueError as error:
+        raise LowerboundError(
+            f"expected an array of numbers, came a list that is none ({_short(error)})"
+        ) from None
+
+
+class _Members(Mapping[str, np.ndarray]):
+    """The arrays of an .npz, read when asked for, refusing what would need pickle."""
+
+    def __init__(self, archive: Any, path: Path) -> None:
+        self.archive, self.path = archive, path
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        try:
+            return self.archive[key]
+        except ValueError as error:
+            if "allow_pickle" not in str(error) and "Object" not in str(error):
+                raise
+            raise LowerboundError(
+                f"expected numbers in '{key}' of {self.path.name}, came Python objects, which are "
+                "never unpickled here: save it with a numeric dtype, e.g. .astype(np.float32)"
+            ) from None
+
+    def __iter__(self):
+        return iter(self.archive.files)
+
+    def __len__(self) -> int:
+        return len(self.archive.files)
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__

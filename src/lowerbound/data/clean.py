@@ -1,0 +1,76 @@
+"""Sources made fit for use: no NaN or infinity, labels numbered from 0."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lowerbound.data.arrays import ArrayRows
+from lowerbound.data.inspect import not_finite
+from lowerbound.data.splits import Source
+from lowerbound.errors import LowerboundError
+
+
+def refuse_or_skip(source: Source, skip_bad: bool) -> None:
+    """NaN and infinities: named, or their examples left out."""
+    for part in ("train", "validation", "test"):
+        rows = getattr(source, part)
+        if rows is None:
+            continue
+        nans, infinities, bad, first = not_finite(rows)
+        if first is None:
+            continue
+        if not skip_bad or not isinstance(rows, ArrayRows) or not rows.in_memory:
+            place = f"example {first[0]}"
+            if len(first) == 2 and source.columns is not None:
+                place += f", column '{source.columns[first[1]]}'"
+            elif len(first) > 1:
+                place += f", position {tuple(int(each) for each in first[1:])}"
+            raise LowerboundError(
+                f"expected finite numbers in '{source.name}', came {nans} NaN and {infinities} "
+                f"infinite in {len(bad)} examples, first in {place} of {part}: mend them, or leave "
+                "those examples out with skip_bad (--skip-bad)"
+            )
+        keep = np.setdiff1d(np.arange(len(rows)), bad)
+        if not len(keep):
+            raise LowerboundError(
+                f"expected examples of finite numbers in '{source.name}', came none in {part}"
+            )
+        setattr(source, part, ArrayRows.of(rows.take(keep)))
+        named_labels = "labels" if part == "train" else f"{part}_labels"
+        labels = getattr(source, named_labels)
+        setattr(source, named_labels, None if labels is None else np.asarray(labels)[keep])
+        source.notes.append(("skipped", f"{len(bad)} {part} examples with NaN or infinity"))
+
+
+def name_labels(source: Source) -> None:
+    """Labels as int64 from 0, and the classes' names."""
+    parts = [
+        (name, getattr(source, name))
+        for name in ("labels", "validation_labels", "test_labels")
+        if getattr(source, name) is not None
+    ]
+    if not parts:
+        return
+    everything = np.concatenate([np.asarray(labels) for _, labels in parts])
+    if everything.dtype.kind == "f" and np.all(everything == np.rint(everything)):
+        everything = everything.astype(np.int64)
+    if everything.dtype.kind not in "biuUS":
+        raise LowerboundError(
+            f"expected labels as whole numbers or texts, came {everything.dtype}: "
+            "number the classes from 0"
+        )
+    if everything.dtype.kind in "biu" and source.classes is not None:
+        names, codes = source.classes, everything.astype(np.int64)
+        if codes.min() < 0 or codes.max() >= len(names):
+            raise LowerboundError(
+                f"expected labels from 0 to {len(names) - 1}, came {codes.min()} to {codes.max()}"
+            )
+    else:
+        values, codes = np.unique(everything, return_inverse=True)
+        texts = [v.decode() if isinstance(v, bytes) else str(v) for v in values]
+        names = tuple(texts)
+    source.classes = names
+    start = 0
+    for name, labels in parts:
+        setattr(source, name, codes[start : start + len(labels)].astype(np.int64))
+        start += len(labels)

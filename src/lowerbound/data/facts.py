@@ -1,0 +1,144 @@
+"""What was found in data, in numbers and in words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found in the data.
+
+    Attributes:
+        kind: "image" (C, H, W) or "vector" (D,).
+        dtype: the type as it came.
+        low: the least value. high: the greatest.
+        whole: all values are whole numbers.
+        integers: they came as an integer type other than 8 bits.
+        levels: values lie on this many levels ``grid_low + k * grid_step``; None: continuous.
+        distinct: distinct values seen, None where too many to count.
+        share_low, share_high: share of the values at the least and at the greatest.
+        two_valued: variance over that of two-valued data with the same mean and range, in [0, 1]:
+            1 for black and white, 0.83 for MNIST, 0.25 for photographs.
+        mean, std: of the stored training examples, float64 `event_shape`.
+        whole_columns: of a vector, which features hold whole numbers only.
+        counts: training examples of each class.
+        looked_at: examples looked at; the others are larger than the memory budget.
+    """
+
+    name: str
+    kind: str
+    event_shape: tuple[int, ...]
+    dtype: str
+    train: int
+    validation: int
+    test: int
+    low: float
+    high: float
+    whole: bool
+    integers: bool
+    levels: int | None
+    grid_low: float
+    grid_step: float
+    distinct: int | None
+    share_low: float
+    share_high: float
+    two_valued: float
+    mean: np.ndarray = field(compare=False, repr=False)
+    std: np.ndarray = field(compare=False, repr=False)
+    whole_columns: np.ndarray | None = field(default=None, compare=False, repr=False)
+    columns: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = None
+    counts: tuple[int, ...] | None = None
+    looked_at: int = 0
+    notes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def grey(self) -> bool:
+        """Whether a value is one grey value: one channel, or a flattened image."""
+        return self.kind == "vector" or self.event_shape[0] == 1
+
+    @property
+    def constant(self) -> np.ndarray:
+        """Which positions of a datum never change, bool (prod(event_shape),)."""
+        return self.std.reshape(-1) == 0.0
+
+    def lines(self) -> list[tuple[str, str]]:
+        """What was found, as (name, text) pairs."""
+        total = self.train + self.validation + self.test
+        lines = [
+            ("found", f"{total:,} {'images' if self.kind == 'image' else 'rows'} in {self.name}"),
+            ("shape", self._shape()),
+            ("type", self.dtype),
+            ("range", self._range()),
+        ]
+        if self.counts is not None and self.classes is not None:
+            lines.append(("labels", self._labels()))
+        parts = [f"{self.train:,} train"]
+        parts += [f"{self.validation:,} validation"] if self.validation else []
+        lines.append(("split", ", ".join([*parts, f"{self.test:,} test"])))
+        still = int(self.constant.sum())
+        if still:
+            lines.append(("constant", self._constant(still)))
+        if self.looked_at < total:
+            lines.append(("looked at", f"{self.looked_at:,} of {total:,}"))
+        return [*lines, *self.notes]
+
+    def to_json(self) -> dict[str, Any]:
+        """The facts in JSON's types, without the per-position statistics."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "event_shape": list(self.event_shape),
+            "dtype": self.dtype,
+            "examples": {"train": self.train, "validation": self.validation, "test": self.test},
+            "range": [self.low, self.high],
+            "levels": self.levels,
+            "distinct": self.distinct,
+            "whole": self.whole,
+            "share_at_extremes": [self.share_low, self.share_high],
+            "two_valued": self.two_valued,
+            "constant": int(self.constant.sum()),
+            "labels": None
+            if self.counts is None
+            else dict(zip(self.classes or (), self.counts, strict=False)),
+            "looked_at": self.looked_at,
+            "notes": dict(self.notes),
+        }
+
+    def _shape(self) -> str:
+        size = " x ".join(str(side) for side in self.event_shape[-2:])
+        if self.kind != "image":
+            return f"{size} numbers each"
+        channels = {1: "grey", 3: "RGB"}.get(self.event_shape[0], f"{self.event_shape[0]} channels")
+        return f"{size} {channels}"
+
+    def _range(self) -> str:
+        text = f"[{self.low:g}, {self.high:g}]"
+        if self.levels is not None:
+            text += f", {self.levels} levels"
+        elif self.distinct is not None:
+            text += f", {self.distinct:,} distinct values"
+        at = self.share_low + self.share_high
+        if at >= 0.05:
+            text += f", {self.share_low:.0%} at the least and {self.share_high:.0%} at the greatest"
+        return text
+
+    def _labels(self) -> str:
+        classes, counts = self.classes or (), self.counts or ()
+        shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+        return f"{len(classes)} classes ({shown}), {min(counts):,} to {max(counts):,} examples each"
+
+    def _constant(self, still: int) -> str:
+        total = math.prod(self.event_shape)
+        if self.kind == "image":
+            return f"{still:,} of {total:,} positions never change"
+        names = self.columns or tuple(str(column) for column in range(total))
+        named = [names[column] for column in np.flatnonzero(self.constant)[:5]]
+        return f"{still:,} of {total:,} features never change: {', '.join(named)}" + (
+            ", ..." if still > len(named) else ""
+        )

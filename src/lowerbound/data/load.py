@@ -1,0 +1,267 @@
+"""`load`: any source of data to one `Data`, inspected, split and described."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lowerbound.data import images, named, tables
+from lowerbound.data.arrays import from_array, from_arrays, read_array
+from lowerbound.data.choose import choose
+from lowerbound.data.clean import name_labels, refuse_or_skip
+from lowerbound.data.facts import Facts
+from lowerbound.data.inspect import inspect
+from lowerbound.data.spec import DataSpec
+from lowerbound.data.splits import RowsSplit, Source, divide
+from lowerbound.errors import LowerboundError, nearest
+
+_SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".zip")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Examples to train and test on, what was found in them, and what was chosen from that.
+
+    Attributes:
+        spec: the data as a model sees them.
+        train: examples that train.
+        validation: examples set aside from those that train, None unless asked for.
+        test: held-out examples.
+        facts: what was found.
+        source: the name or path they came from, None for arrays in memory.
+        options: what `load` was called with, in JSON's types: ``load(source, **options)``
+            loads the same data with the same split again.
+    """
+
+    spec: DataSpec
+    train: RowsSplit
+    validation: RowsSplit | None
+    test: RowsSplit
+    facts: Facts
+    source: str | None
+    options: dict[str, Any]
+
+    def prepare(self, **choices: Any) -> Data:
+        """The same examples with other choices; nothing is read again.
+
+        Args:
+            **choices: `likelihood`, `binarize`, `dequantize`, `standardize`, `network`, as in
+                `choose`; those left out are chosen anew.
+
+        Raises:
+            LowerboundError: a choice that the data do not support.
+        """
+        spec = describe(self.facts, **choices)
+        return replace(self, spec=spec, options={**self.options, **_plain(choices)})
+
+    def lines(self) -> list[tuple[str, str]]:
+        """What was found and chosen, as (name, text) pairs."""
+        return [*self.facts.lines(), *self.spec.lines()]
+
+    def to_json(self) -> dict[str, Any]:
+        """What was found and chosen, in JSON's types."""
+        return {"source": self.source, "facts": self.facts.to_json(), "spec": self.spec.to_json()}
+
+
+def load(
+    source: Any,
+    *,
+    key: str | None = None,
+    size: int | str | tuple[int, int] | None = None,
+    test_fraction: float = 0.2,
+    validation_fraction: float = 0.0,
+    seed: int = 0,
+    skip_bad: bool = False,
+    data_dir: str | Path | None = None,
+    likelihood: Any = "auto",
+    binarize: str = "auto",
+    dequantize: str = "auto",
+    standardize: bool | str = "auto",
+    network: Any = "auto",
+    limit: int | None = None,
+    memory: int | None = None,
+) -> Data:
+    """Read data, look at them, split them and choose how a model sees them.
+
+    Args:
+        source: a name (`digits`, `mnist`, `cifar10`, ...), a path (.npy, .npz, .csv, a folder or
+            zip of images), an array (N, ...), or a dict of arrays such as ``{"train": ...,
+            "test": ..., "labels": ...}``.
+        key: the array of an .npz to take, or a table's column of labels.
+        size: height and width that images are cropped and scaled to, ``64`` or ``"48x64"``.
+        test_fraction: share set aside for testing where the source has no test split.
+        validation_fraction: share of the training examples set aside for validation.
+        seed: draws the splits.
+        skip_bad: leave out images that do not open and rows with NaN or infinity.
+        data_dir: folder to look for named data in, before the user's cache.
+        likelihood: "auto", a name, ``{"name": ...}``, or "none" for models without one.
+        binarize: "auto", "none", "stochastic" or "threshold".
+        dequantize: "auto", "none" or "uniform".
+        standardize: "auto", True or False.
+        network: "auto" or a name.
+        limit: take at most this many examples of each split, drawn with `seed`.
+        memory: bytes that decoded images or an array may take before they are read on demand;
+            None: a share of what is free.
+
+    Raises:
+        LowerboundError: what came cannot be used; the message says what to pass.
+    """
+    found = _read(source, key=key, size=size, skip_bad=skip_bad, data_dir=data_dir, memory=memory)
+    refuse_or_skip(found, skip_bad)
+    name_labels(found)
+    parts = divide(
+        found,
+        test_fraction=test_fraction,
+        validation_fraction=validation_fraction,
+        seed=seed,
+        limit=limit,
+    )
+    facts = inspect(found, *parts)
+    choices = {
+        "likelihood": likelihood,
+        "binarize": binarize,
+        "dequantize": dequantize,
+        "standardize": standardize,
+        "network": network,
+    }
+    options = {
+        "key": key,
+        "size": size,
+        "test_fraction": test_fraction,
+        "validation_fraction": validation_fraction,
+        "seed": seed,
+        "skip_bad": skip_bad,
+        "limit": limit,
+        "memory": memory,
+    }
+    where = None
+    if isinstance(source, str | Path):
+        where = str(source)
+        options["data_dir"] = None if data_dir is None else str(data_dir)
+    train, validation, test = parts
+    given = {name: value for name, value in choices.items() if value != "auto"}
+    options = {name: value for name, value in options.items() if value is not None}
+    return Data(
+        spec=describe(facts, **choices),
+        train=train,
+        validation=validation,
+        test=test,
+        facts=facts,
+        source=where,
+        options=_plain({**options, **given}),
+    )
+
+
+def describe(facts: Facts, **choices: Any) -> DataSpec:
+    """The facts and the choices (see `choose`) as a `DataSpec`."""
+    chosen = choose(facts, **choices)
+    steps = np.broadcast_to(chosen.step, math.prod(facts.event_shape)).reshape(facts.event_shape)
+    scale = np.broadcast_to(chosen.scale, steps.size).reshape(facts.event_shape)
+    shift = np.broadcast_to(chosen.shift, steps.size).reshape(facts.event_shape)
+    noise = steps if chosen.dequantize == "uniform" else np.zeros(facts.event_shape)
+    mean = (facts.mean + noise / 2.0 - shift) / scale
+    std = np.sqrt(facts.std**2 + noise**2 / 12.0) / scale
+    if chosen.binarize != "none":
+        # Thresholded pixels are taken as drawn ones: this only starts a decoder's bias.
+        mean = np.clip(mean, 0.0, 1.0)
+        std = np.sqrt(mean * (1.0 - mean))
+    on_grid = facts.levels is not None
+    return DataSpec(
+        name=facts.name,
+        kind=chosen.kind,
+        event_shape=facts.event_shape,
+        support=chosen.support,
+        levels=chosen.levels,
+        binarize=chosen.binarize,
+        dequantize=chosen.dequantize,
+        shift=chosen.shift,
+        scale=chosen.scale,
+        step=chosen.step,
+        low=facts.grid_low,
+        high=facts.grid_low + facts.grid_step * (facts.levels - 1) if on_grid else facts.high,
+        log_jacobian=chosen.log_jacobian,
+        classes=facts.classes,
+        train=facts.train,
+        validation=facts.validation,
+        test=facts.test,
+        likelihood=chosen.likelihood,
+        likelihood_options=chosen.likelihood_options,
+        network=chosen.network,
+        why=chosen.why,
+        mean=mean.astype(np.float32),
+        std=std.astype(np.float32),
+    )
+
+
+def _read(
+    source: Any,
+    *,
+    key: str | None,
+    size: int | str | tuple[int, int] | None,
+    skip_bad: bool,
+    data_dir: str | Path | None,
+    memory: int | None,
+) -> Source:
+    """Dispatch on what the source is."""
+    if isinstance(source, str | Path):
+        path = Path(source).expanduser()
+        if named.resolve(str(source)) is not None and not path.exists():
+            _not_images(size, str(source))
+            return named.read(str(source), data_dir)
+        if not path.exists():
+            raise _missing(path, str(source))
+        if path.is_dir() or path.suffix.lower() == ".zip":
+            return images.read(path, images.parse_size(size), skip_bad, memory)
+        _not_images(size, path.name)
+        if path.suffix.lower() in (".npy", ".npz"):
+            return read_array(path, key, memory)
+        if path.suffix.lower() in (".csv", ".tsv"):
+            return tables.read(path, key)
+        raise LowerboundError(
+            f"expected a folder, {', '.join(_SUFFIXES)}, or a name, came {path.name}: "
+            "put images in a folder, or save an array with np.save"
+        )
+    _not_images(size, "arrays")
+    if isinstance(source, Mapping):
+        return from_arrays(source, "arrays", key)
+    if key is not None:
+        raise LowerboundError(f"expected no key for one array, came '{key}': pass a dict of arrays")
+    return from_array(source)
+
+
+def _missing(path: Path, given: str) -> LowerboundError:
+    """A path that is not there, with the nearest name of a data set or of a sibling."""
+    looks_like_path = path.suffix or "/" in given or "\\" in given
+    siblings = [] if not path.parent.is_dir() else [each.name for each in path.parent.iterdir()]
+    siblings = [name for name in siblings if not name.startswith(".")]
+    hint = "" if looks_like_path else nearest(given, named.NAMES)
+    hint = hint or nearest(path.name, siblings)
+    if looks_like_path:
+        return LowerboundError(
+            f"expected a file or folder, came {given}, which does not exist{hint}"
+        )
+    names = ", ".join(named.NAMES)
+    return LowerboundError(
+        f"expected a path or one of {names}, came '{given}', which is neither{hint}"
+    )
+
+
+def _not_images(size: Any, name: str) -> None:
+    if size is not None:
+        raise LowerboundError(
+            f"expected size only with image files, came size {size} with {name}: leave it out"
+        )
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options in JSON's types; modules by the name of their class."""
+    texts = (str, int, float, bool, list, tuple, dict, type(None))
+    return {
+        name: value if isinstance(value, texts) else type(value).__name__
+        for name, value in options.items()
+    }

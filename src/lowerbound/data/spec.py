@@ -1,0 +1,161 @@
+"""What a model needs to know about data: shapes, support, and how stored values become `x`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+import numpy as np
+
+Kind = Literal["image", "vector", "tokens"]
+Support = Literal["binary", "levels", "unit", "real", "categories"]
+Binarize = Literal["none", "stochastic", "threshold"]
+Dequantize = Literal["none", "uniform"]
+
+_NOT_IN_JSON = ("mean", "std")
+
+
+def _unknown() -> np.ndarray:
+    return np.empty(0, np.float32)
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """The data as a model sees it, and the way back to the stored values.
+
+    A stored value `v` becomes ``x = (v + u * step - shift) / scale`` with `u` uniform on [0, 1)
+    where `dequantize` is "uniform" and 0 otherwise; `binarize` then draws or thresholds x.
+    Log-likelihoods are reported for the stored values: ``log p(x) + log_jacobian``.
+
+    Attributes:
+        name: what the data are called.
+        kind: "image" (C, H, W), "vector" (D,) or "tokens" (T,).
+        event_shape: shape of one datum.
+        support: of x. "binary" {0, 1}; "levels" k / (levels - 1); "unit" [0, 1]; "real";
+            "categories" int64 in [0, levels).
+        levels: number of levels or categories, None for continuous values.
+        binarize: "stochastic" draws a pixel as 1 with its grey value as probability,
+            "threshold" sets it where the grey value is above one half.
+        dequantize: "uniform" spreads a level over its cell.
+        shift: of the stored values; a number, or one per feature of a vector.
+        scale: of the stored values; a number, or one per feature of a vector.
+        step: distance between neighbouring levels in stored units; 0 where values are continuous.
+        low: the least stored value.
+        high: the greatest stored value.
+        log_jacobian: nats per datum, ``log |dx / dv|`` per unit of v, per `step` where v are levels
+            (so that a dequantized density bounds the mass of the level).
+        classes: names of the labels, None without labels.
+        train: number of examples. validation, test: likewise.
+        likelihood: the suggested likelihood, by name.
+        likelihood_options: the options that go with it.
+        network: the suggested network, by name.
+        why: the reason of each choice in words, by the choice's name.
+        mean: of x over the training examples, float32 `event_shape`; not in JSON.
+        std: of x over the training examples, float32 `event_shape`; not in JSON.
+    """
+
+    name: str
+    kind: Kind
+    event_shape: tuple[int, ...]
+    support: Support
+    levels: int | None = None
+    binarize: Binarize = "none"
+    dequantize: Dequantize = "none"
+    shift: float | list[float] = 0.0
+    scale: float | list[float] = 1.0
+    step: float | list[float] = 0.0
+    low: float = 0.0
+    high: float = 1.0
+    log_jacobian: float = 0.0
+    classes: tuple[str, ...] | None = None
+    train: int = 0
+    validation: int = 0
+    test: int = 0
+    likelihood: str = "gaussian"
+    likelihood_options: dict[str, Any] = field(default_factory=dict)
+    network: str = "mlp"
+    why: dict[str, str] = field(default_factory=dict)
+    mean: np.ndarray = field(default_factory=_unknown, compare=False, repr=False)
+    std: np.ndarray = field(default_factory=_unknown, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # A spec read from JSON has no statistics; neutral ones let a model be built, whose weights
+        # then come from the run.
+        if not self.mean.size:
+            middle = 0.0 if self.support in ("real", "categories") else 0.5
+            object.__setattr__(self, "mean", np.full(self.event_shape, middle, np.float32))
+        if not self.std.size:
+            object.__setattr__(self, "std", np.ones(self.event_shape, np.float32))
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers per datum.
+
+        >>> DataSpec("digits", "image", (1, 8, 8), "levels").dimensions
+        64
+        """
+        return math.prod(self.event_shape)
+
+    def bits_per_dimension(self, log_p: float) -> float:
+        """Bits per dimension of the stored values.
+
+        Args:
+            log_p: log p(x) of a datum in nats, without `log_jacobian`.
+
+        >>> spec = DataSpec(
+        ...     "a", "vector", (2,), "unit", levels=256, log_jacobian=-2 * math.log(256)
+        ... )
+        >>> spec.bits_per_dimension(0.0)
+        8.0
+        """
+        return -(log_p + self.log_jacobian) / (self.dimensions * math.log(2.0))
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the statistics, in JSON's types."""
+        content = {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_IN_JSON
+        }
+        content["event_shape"] = list(self.event_shape)
+        content["classes"] = None if self.classes is None else list(self.classes)
+        return content
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> DataSpec:
+        """The spec that `to_json` wrote; keys of later versions are left aside."""
+        known = {f.name for f in fields(cls)} - set(_NOT_IN_JSON)
+        given = {key: value for key, value in content.items() if key in known}
+        given["event_shape"] = tuple(given["event_shape"])
+        if given.get("classes") is not None:
+            given["classes"] = tuple(given["classes"])
+        return cls(**given)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """What was chosen and why, as (name, text) pairs."""
+        lines = [("likelihood", self._because("likelihood", self._likelihood()))]
+        if self.binarize != "none" or "binarize" in self.why:
+            lines.append(("binarization", self._because("binarize", self.binarize)))
+        if self.dequantize != "none" or "dequantize" in self.why:
+            lines.append(("dequantization", self._because("dequantize", self.dequantize)))
+        lines.append(("x", self._because("standardize", self._values())))
+        lines.append(("network", self._because("network", self.network)))
+        return lines
+
+    def _because(self, choice: str, value: str) -> str:
+        reason = self.why.get(choice)
+        return f"{value} - {reason}" if reason else value
+
+    def _likelihood(self) -> str:
+        options = ", ".join(f"{key} {value}" for key, value in self.likelihood_options.items())
+        return f"{self.likelihood} ({options})" if options else self.likelihood
+
+    def _values(self) -> str:
+        texts = {
+            "binary": "0 or 1",
+            "levels": f"{self.levels} levels from 0 to 1",
+            "unit": "continuous in [0, 1]",
+            "real": "real numbers",
+            "categories": f"{self.levels} categories",
+        }
+        return texts[self.support]

@@ -1,0 +1,112 @@
+"""What a conditional is, and what the library's own distributions share."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.distributions import Distribution
+
+from ..errors import LowerboundError
+
+
+@runtime_checkable
+class Conditional(Protocol):
+    """p(value | context): a module that returns a distribution.
+
+    Any ``nn.Module`` whose ``forward(*context)`` returns a ``torch.distributions.Distribution``
+    is one: :class:`~lowerbound.distributions.Head`,
+    :class:`~lowerbound.distributions.StandardNormal`, a zuko flow, or a user's own. What comes
+    back has the datum's whole shape as its ``event_shape`` and the leading dimensions of the
+    contexts as its ``batch_shape``, and was built with ``validate_args=False``: data are
+    checked once, where they enter, not at every step.
+    """
+
+    def __call__(self, *context: Tensor) -> Distribution:
+        """The distribution given contexts of shape ``(*lead, *event)`` each."""
+        ...
+
+
+class EventDistribution(Distribution):
+    """A distribution over a whole datum, light enough to build at every step.
+
+    It is ``Independent(..., rank)`` without the second object and without argument checks. A
+    subclass hands over one parameter of full shape, ``(*batch, *event)``, sums its
+    log-densities with :meth:`_sum` and offers ``log_prob`` in nats.
+
+    Args:
+        parameter: a tensor ``(*batch, *event)`` from which the shapes are read.
+        event_rank: how many trailing dimensions are one datum.
+    """
+
+    _validate_args = False
+
+    def __init__(self, parameter: Tensor, event_rank: int) -> None:
+        # Not super().__init__: its checks are what this class exists to leave out.
+        shape = parameter.shape
+        cut = len(shape) - event_rank
+        self._batch_shape = shape[:cut]
+        self._event_shape = shape[cut:]
+        self._event_dims = tuple(range(-event_rank, 0))
+
+    @property
+    def event_rank(self) -> int:
+        """How many trailing dimensions are one datum."""
+        return len(self._event_dims)
+
+    def _sum(self, elementwise: Tensor) -> Tensor:
+        """Sum over the datum: ``(*lead, *event) -> (*lead,)``."""
+        return elementwise.sum(self._event_dims) if self._event_dims else elementwise
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """Draws ``(*sample_shape, *batch, *event)``, without a gradient."""
+        with torch.no_grad():
+            return self.rsample(sample_shape)
+
+
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + e^x), elementwise, to full precision in float64 too."""
+    # torch's threshold of 20 drops e^-20, which float64 still sees; e^40 fits float32.
+    return F.softplus(x, threshold=40.0)
+
+
+def sample_with_log_prob(q: Distribution, shape: tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
+    """Reparameterized draws and their log-density, in one pass where q knows how.
+
+    Flows score what they have just drawn without inverting themselves, by their
+    ``rsample_and_log_prob`` (Papamakarios et al., 2021, https://arxiv.org/abs/1912.02762).
+
+    Args:
+        q: any distribution.
+        shape: leading sample dimensions.
+
+    Returns:
+        z ``(*shape, *batch, *event)`` and log q(z) ``(*shape, *batch)`` in nats.
+
+    Raises:
+        LowerboundError: q cannot be reparameterized and its parameters want a gradient: the
+            samples would carry none, and the gradient of a bound would be silently wrong.
+
+    >>> from lowerbound.distributions import StandardNormal
+    >>> q = StandardNormal(2)()
+    >>> z, log_q = sample_with_log_prob(q, (5,))
+    >>> z.shape, torch.allclose(log_q, q.log_prob(z))
+    (torch.Size([5, 2]), True)
+    """
+    fused = getattr(q, "rsample_and_log_prob", None)
+    if fused is not None:
+        return fused(shape)
+    if q.has_rsample:
+        z = q.rsample(shape)
+        return z, q.log_prob(z)
+    z = q.sample(shape)
+    log_q = q.log_prob(z)
+    if log_q.requires_grad:
+        raise LowerboundError(
+            f"expected a distribution with reparameterized samples (has_rsample), came "
+            f"{type(q).__name__}, through whose samples no gradient flows; train with another "
+            f"posterior, or evaluate under torch.no_grad()"
+        )
+    return z, log_q

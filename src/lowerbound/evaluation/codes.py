@@ -1,0 +1,122 @@
+"""What an encoder does with data: codes, rate, units in use, reconstructions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
+
+from ..distributions import DiagonalNormal, has_closed_form, kl, sample_with_log_prob
+from .decoding import evaluating, home
+
+# Data encoded and decoded at once: small enough for convolutional networks on a small machine.
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What :func:`encode_all` returns; on the CPU.
+
+    Attributes:
+        means: E_q[z] of each datum, ``(N, latent)``, flattened.
+        rate: KL(q(z|x) || p(z)) of each datum, nats, ``(N,)``; ``None`` without a closed form.
+        kl_per_dimension: the same for each latent dimension, averaged over the data, nats,
+            ``(latent,)``; ``None`` where q or p couples the dimensions, or without a prior.
+        squared_error: ``||x - E[x|z]||^2`` at ``z = E_q[z]``, summed over the datum, in the
+            units of x squared, ``(N,)``; ``None`` for data without a distance or
+            without a decoder.
+    """
+
+    means: Tensor
+    rate: Tensor | None
+    kl_per_dimension: Tensor | None
+    squared_error: Tensor | None
+
+    @property
+    def active_units(self) -> int:
+        """Latent dimensions whose posterior mean moves with x: ``Var_x(E_q[z]) > 0.01``.
+
+        References:
+            Burda, Grosse, Salakhutdinov: Importance weighted autoencoders. arXiv 1509.00519, 5.2.
+        """
+        if len(self.means) < 2:
+            return 0
+        return int((self.means.double().var(0) > 0.01).sum())
+
+
+def encode_all(
+    model: Any,
+    x: Tensor,
+    *context: Tensor,
+    reconstruct: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Codes:
+    """Encode all data, and measure the codes.
+
+    Args:
+        model: has ``encode(x, *c)``; the rate wants ``prior(*c)``, the squared error ``decode``.
+        x: prepared data, ``(N, *event)``.
+        context: ``(N, ...)`` each.
+        reconstruct: whether to decode the mean codes too.
+        progress: called with (examples done, examples in all).
+    """
+    device, dtype = home(model, x)
+    distance = reconstruct and hasattr(model, "decode") and x.is_floating_point()
+    parts: dict[str, list[Tensor]] = {"means": [], "rate": [], "kl": [], "error": []}
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # for posteriors that know their mean by sampling only
+        for start in range(0, len(x), _BATCH):
+            here, *c = (
+                t[start : start + _BATCH].to(device, dtype if t.is_floating_point() else None)
+                for t in (x, *context)
+            )
+            q = model.encode(here, *c)
+            mean = posterior_mean(q)
+            parts["means"].append(mean.flatten(1).cpu())
+            if hasattr(model, "prior"):
+                p = model.prior(*c)
+                if has_closed_form(q, p):
+                    parts["rate"].append(kl(q, p).cpu())
+                each = _kl_per_dimension(q, p)
+                if each is not None:
+                    parts["kl"].append(each.sum(0).double().cpu())
+            if distance:
+                error = model.decode(mean, *c).mean - here
+                parts["error"].append(error.flatten(1).square().sum(1).cpu())
+            if progress is not None:
+                progress(start + len(here), len(x))
+    return Codes(
+        torch.cat(parts["means"]),
+        torch.cat(parts["rate"]) if parts["rate"] else None,
+        torch.stack(parts["kl"]).sum(0) / len(x) if parts["kl"] else None,
+        torch.cat(parts["error"]) if parts["error"] else None,
+    )
+
+
+def posterior_mean(q: Distribution) -> Tensor:
+    """E_q[z], ``(B, *latent)``; the mean of 64 draws where q does not know it (a flow)."""
+    try:
+        return q.mean
+    except NotImplementedError:
+        return sample_with_log_prob(q, (64,))[0].mean(0)
+
+
+def _kl_per_dimension(q: Distribution, p: Distribution) -> Tensor | None:
+    """``(B, latent)``, nats, for pairs of normals that factorise; else ``None``."""
+    left, right = _factors(q), _factors(p)
+    if left is None or right is None:
+        return None
+    return kl(left, right).flatten(1)
+
+
+def _factors(d: Distribution) -> DiagonalNormal | None:
+    """A diagonal normal as one normal for each dimension."""
+    if isinstance(d, DiagonalNormal):
+        return DiagonalNormal(d.loc, d.log_scale, 0)
+    while isinstance(d, Independent):
+        d = d.base_dist
+    return DiagonalNormal(d.loc, d.scale.log(), 0) if isinstance(d, Normal) else None

@@ -1,0 +1,231 @@
+"""All that is to be known about a model on held-out data, as one result."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from ..errors import LowerboundError
+from .codes import Codes, encode_all
+from .decoding import evaluating, home
+from .likelihood import LogLikelihood, estimate_log_likelihood
+from .result import Bound, Evaluation, Likelihood
+
+if TYPE_CHECKING:
+    from ..data.spec import DataSpec
+
+Progress = Callable[[int, int], None]
+
+# Posterior samples for the distortion where log p(x) itself is exact and asks for none.
+_DISTORTION_SAMPLES = 64
+_BATCH = 1024
+
+
+def evaluate(
+    model: Any,
+    spec: DataSpec,
+    x: Tensor,
+    *context: Tensor,
+    name: str = "model",
+    split: str = "test",
+    samples: int = 1000,
+    rows: int | None = None,
+    precision: torch.dtype | None = None,
+    compile: bool | Literal["auto"] = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure a model on held-out data.
+
+    A model that has ``log_prob`` is measured exactly; any other with a likelihood and a prior by
+    importance sampling, or by its evidence lower bound where ``samples`` is 1. Log-likelihood,
+    bound and distortion are those of the *stored* values (``spec.log_jacobian`` is counted), the
+    rate belongs to the code and needs no such thing, the squared error is in the model's units.
+
+    Args:
+        model: has ``encode``; what else is measured follows from what else it has.
+        spec: of the data.
+        x: prepared data, ``(N, *event)`` (noise of binarization and dequantization already drawn).
+        context: what the model is conditioned on, ``(N, ...)`` each.
+        name: of the model, for the result.
+        split: of the data, for the result.
+        samples: importance samples for each example, k; 1: the lower bound alone.
+        rows, precision, compile, seed: see :func:`estimate_log_likelihood`.
+        progress: called with (examples done, examples in all).
+
+    Raises:
+        LowerboundError: ``x`` does not have the model's shape.
+    """
+    began = time.monotonic()
+    event_shape = tuple(model.event_shape)
+    if x.shape[1:] != event_shape or len(x) == 0:
+        expected = ", ".join(["N", *map(str, event_shape)])
+        raise LowerboundError(f"expected x of shape ({expected}), got {tuple(x.shape)}")
+    reason: str | None = getattr(model, "no_likelihood", None)
+    probabilistic = hasattr(model, "prior") and hasattr(model, "decode")
+    exact = reason is None and hasattr(model, "log_prob")
+    if reason is None and not exact and not probabilistic:
+        reason = "the model has no prior and no log_prob"
+    codes = encode_all(
+        model,
+        x,
+        *context,
+        reconstruct=spec.support != "categories",
+        progress=progress if reason is not None else None,
+    )
+    found: LogLikelihood | None = None
+    if reason is None and probabilistic:
+        found = estimate_log_likelihood(
+            model,
+            x,
+            *context,
+            samples=min(samples, _DISTORTION_SAMPLES) if exact else samples,
+            rows=rows,
+            precision=precision,
+            compile=compile,
+            seed=seed,
+            progress=progress,
+        )
+    rate = codes.rate if codes.rate is not None else (None if found is None else found.rate)
+    shift = spec.log_jacobian
+    bound = None if found is None or rate is None else shift - found.distortion - rate
+    values: Tensor | None = None
+    if exact:
+        values = shift + _exact(model, x, *context)
+    elif found is not None:
+        values = bound if samples == 1 else shift + found.values
+    return Evaluation(
+        model=name,
+        data={
+            "name": spec.name,
+            "split": split,
+            "examples": len(x),
+            "event_shape": list(event_shape),
+            "binarize": spec.binarize,
+            "dequantize": spec.dequantize,
+        },
+        log_likelihood=None if values is None else _likelihood(values, spec, found, exact),
+        no_likelihood=reason,
+        bound=None if bound is None else Bound(*mean_and_error(bound)),
+        rate=None if rate is None else mean_and_error(rate)[0],
+        distortion=None if found is None else mean_and_error(found.distortion)[0] - shift,
+        active_units=codes.active_units if probabilistic else None,
+        latent_dim=codes.means.shape[1],
+        kl_per_dimension=_kl_per_dimension(codes),
+        squared_error=None
+        if codes.squared_error is None
+        else mean_and_error(codes.squared_error)[0],
+        baseline_bits_per_dim=baseline_bits_per_dim(spec),
+        settings={
+            "samples": None if found is None else found.samples,
+            "rows": None if found is None else found.rows,
+            "precision": str(precision or home(model, x)[1]).removeprefix("torch."),
+            "compiled": False if found is None else found.compiled,
+            "compile_note": "" if found is None else found.note,
+            "seed": seed,
+            "seconds": round(time.monotonic() - began, 3),
+        },
+    )
+
+
+def mean_and_error(values: Tensor) -> tuple[float, float | None]:
+    """Mean, and its standard error ``std / sqrt(N)`` (``None`` for N = 1), in float64.
+
+    >>> mean_and_error(torch.tensor([1.0, 3.0]))
+    (2.0, 1.0)
+    """
+    values = values.double()
+    if len(values) == 1:
+        return float(values), None
+    return float(values.mean()), float(values.std()) / math.sqrt(len(values))
+
+
+def bits_per_dim(value: float, dimensions: int) -> float:
+    """``-value / (D log 2)``: nats for each datum to bits for each of its D numbers.
+
+    >>> bits_per_dim(-784 * math.log(2), 784)
+    1.0
+    """
+    return -value / (dimensions * math.log(2))
+
+
+def baseline_bits_per_dim(spec: DataSpec) -> float | None:
+    """Bits for each number under the uniform distribution over its levels, or ``None``.
+
+    What a code that knows nothing of the data costs: 1 for binary data, 8 for 256 levels, likewise
+    when those were dequantized. Continuous data have no such baseline.
+    """
+    if spec.support == "binary":
+        return 1.0
+    discrete = spec.support in ("levels", "categories") or spec.dequantize == "uniform"
+    return math.log2(spec.levels) if discrete and spec.levels else None
+
+
+def _exact(model: Any, x: Tensor, *context: Tensor) -> Tensor:
+    """log p(x) of a model that knows it, nats, ``(N,)``."""
+    device, dtype = home(model, x)
+    pieces = []
+    with evaluating(model), torch.no_grad():
+        for start in range(0, len(x), _BATCH):
+            here = (
+                t[start : start + _BATCH].to(device, dtype if t.is_floating_point() else None)
+                for t in (x, *context)
+            )
+            pieces.append(model.log_prob(*here).cpu())
+    return torch.cat(pieces)
+
+
+def _kl_per_dimension(codes: Codes) -> list[float] | None:
+    return None if codes.kl_per_dimension is None else codes.kl_per_dimension.tolist()
+
+
+def _likelihood(
+    values: Tensor, spec: DataSpec, found: LogLikelihood | None, exact: bool
+) -> Likelihood:
+    value, error = mean_and_error(values)
+    dimensions = math.prod(spec.event_shape)
+    bits = bits_per_dim(value, dimensions)
+    if exact or found is None:
+        return Likelihood(value, "exact", _note("exact", spec, None), None, None, error, bits)
+    if found.samples == 1:
+        note = _note("lower bound", spec, found)
+        return Likelihood(value, "lower bound", note, 1, None, error, bits)
+    ess = found.ess.double()
+    return Likelihood(
+        value,
+        "estimate",
+        _note("estimate", spec, found),
+        found.samples,
+        float(ess.mean()),
+        error,
+        bits,
+        ess_min=float(ess.min()),
+        ess_p5=float(ess.quantile(0.05)),
+    )
+
+
+def _note(kind: str, spec: DataSpec, found: LogLikelihood | None) -> str:
+    """What the number is, in words that can stand beside it in a paper."""
+    dequantized = spec.dequantize == "uniform"
+    of = " of the dequantized density," if dequantized else ""
+    target = "the discrete log P(x)" if dequantized else "log p(x)"
+    if kind == "exact":
+        note = "log p(x) in closed form"
+        if dequantized:
+            note += f" of the dequantized density, in expectation a lower bound on {target}"
+    elif kind == "lower bound":
+        note = f"evidence lower bound (ELBO){of} in expectation below {target}"
+    else:
+        assert found is not None
+        note = f"importance-weighted estimate with k = {found.samples:,}{of or ';'} "
+        note += f"in expectation a lower bound on {target}"
+    if spec.binarize == "stochastic":
+        note += "; held-out data binarized once from a fixed seed"
+    elif spec.binarize == "threshold":
+        note += "; data binarized at one half"
+    return note

@@ -1,0 +1,177 @@
+"""What is known about a trained model: numbers, each with its unit, its kind and its error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, NamedTuple
+
+Kind = Literal["exact", "lower bound", "estimate"]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Mean log p(x) for each held-out example, of the *stored* values.
+
+    Attributes:
+        value: nats; negative for discrete data.
+        kind: ``"exact"``, ``"lower bound"`` (the ELBO) or ``"estimate"`` (importance-weighted).
+        note: what that means here, in words.
+        samples: importance or posterior samples for each example; ``None`` where exact.
+        ess: effective sample size, mean over the examples; ``None`` but for estimates.
+        ess_min: the least of any example.
+        ess_p5: its 5th percentile.
+        standard_error: of ``value`` over the examples, nats: how far another test set of this size
+            would move it. Does not contain the bias of a bound. ``None`` for a single example.
+        bits_per_dim: ``-value / (D log 2)``.
+    """
+
+    value: float
+    kind: Kind
+    note: str
+    samples: int | None
+    ess: float | None
+    standard_error: float | None
+    bits_per_dim: float
+    ess_min: float | None = None
+    ess_p5: float | None = None
+    unit: str = "nats"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Mean evidence lower bound for each held-out example, of the stored values, nats.
+
+    Always ``-(distortion + rate)``, whatever the weights of the objective in training.
+    """
+
+    value: float
+    standard_error: float | None
+
+
+class Row(NamedTuple):
+    """A line of the table for people."""
+
+    quantity: str
+    value: str
+    unit: str
+    kind: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What :func:`lowerbound.evaluation.evaluate` returns.
+
+    Attributes:
+        model: its name.
+        data: name, split, examples, event_shape, binarize, dequantize.
+        log_likelihood: ``None`` for a model without one.
+        no_likelihood: the reason for that.
+        bound: of a model with a likelihood and a prior.
+        rate: mean KL(q(z|x) || p(z)), nats.
+        distortion: mean E_q[-log p(x|z)], nats, of the stored values.
+        active_units: latent dimensions in use, ``Var_x(E_q[z]) > 0.01``.
+        latent_dim: numbers in a code.
+        kl_per_dimension: the rate's parts, nats, where posterior and prior factorise.
+        squared_error: mean ``||x - E[x|z]||^2`` at the posterior mean, summed over the datum, in
+            the model's units.
+        baseline_bits_per_dim: of the uniform distribution over the levels; ``None`` if continuous.
+        settings: how the numbers were got (samples, rows, precision, compiled, seed, seconds).
+    """
+
+    model: str
+    data: dict[str, Any]
+    log_likelihood: Likelihood | None
+    no_likelihood: str | None
+    bound: Bound | None
+    rate: float | None
+    distortion: float | None
+    active_units: int | None
+    latent_dim: int
+    kl_per_dimension: list[float] | None
+    squared_error: float | None
+    baseline_bits_per_dim: float | None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Stable keys, JSON's types; a number that is not finite becomes ``None``."""
+        return {"format": 1, **_finite(asdict(self))}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Evaluation:
+        """What :meth:`to_json` wrote. Keys of later versions are left aside."""
+        given = {f.name: content[f.name] for f in fields(cls) if f.name in content}
+        if given["log_likelihood"] is not None:
+            given["log_likelihood"] = Likelihood(**given["log_likelihood"])
+        if given["bound"] is not None:
+            given["bound"] = Bound(**given["bound"])
+        return cls(**given)
+
+    def table(self) -> list[Row]:
+        """The numbers for people, likelihood first, each with its unit and kind."""
+        rows = []
+        if self.log_likelihood is not None:
+            found = self.log_likelihood
+            value = _with_error(-found.value, found.standard_error)
+            rows.append(Row("−log p(x)", value, "nats", found.kind, found.note))
+            baseline = self.baseline_bits_per_dim
+            beside = "" if baseline is None else f"uniform over the levels: {_number(baseline)}"
+            rows.append(
+                Row("−log p(x)", f"{found.bits_per_dim:.4f}", "bits/dim", found.kind, beside)
+            )
+            if found.ess is not None:
+                text = f"of {found.samples:,}; least of any example {_number(found.ess_min)}"
+                rows.append(Row("effective sample size", _number(found.ess), "samples", "", text))
+        else:
+            rows.append(Row("−log p(x)", "–", "", "none", f"no likelihood: {self.no_likelihood}"))
+        if self.bound is not None:
+            value = _with_error(-self.bound.value, self.bound.standard_error)
+            rows.append(Row("−bound (ELBO)", value, "nats", "lower bound", "distortion + rate"))
+        if self.distortion is not None:
+            rows.append(Row("distortion", _number(self.distortion), "nats", "", "E_q[−log p(x|z)]"))
+        if self.rate is not None:
+            rows.append(Row("rate", _number(self.rate), "nats", "", "KL(q(z|x) ‖ p(z))"))
+        if self.active_units is not None:
+            text = "variance over x of E_q[z] > 0.01"
+            rows.append(
+                Row("active units", f"{self.active_units}", f"of {self.latent_dim}", "", text)
+            )
+        if self.squared_error is not None:
+            text = "‖x − E[x|z]‖² at the posterior mean"
+            rows.append(Row("squared error", _number(self.squared_error), "per example", "", text))
+        return rows
+
+
+def _number(value: float | None) -> str:
+    """Four figures and more, but no false precision: 87.12, 0.0134, 1,234.5.
+
+    >>> _number(87.1234), _number(0.013412), _number(1234.56), _number(None)
+    ('87.12', '0.01341', '1,234.6', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–" if value is None else str(value).replace("-", "−")
+    size = abs(value)
+    text = f"{value:,.1f}" if size >= 1000 else f"{value:.2f}" if size >= 1 else f"{value:.4g}"
+    return text.replace("-", "−")
+
+
+def _with_error(value: float, error: float | None) -> str:
+    """As many decimals of the value as its error has in two figures: 87.12 ± 0.24.
+
+    >>> _with_error(87.1234, 0.2412), _with_error(-1234.5, 31.7), _with_error(0.5, None)
+    ('87.12 ± 0.24', '−1,234 ± 32', '0.5')
+    """
+    if error is None or not (math.isfinite(value) and math.isfinite(error) and error > 0):
+        return _number(value)
+    places = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:,.{places}f} ± {error:,.{places}f}".replace("-", "−")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

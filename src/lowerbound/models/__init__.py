@@ -1,0 +1,18 @@
+"""Models: the conditionals together, with the capabilities they really have."""
+
+from .autoencoder import Autoencoder
+from .base import CanDecode, CanEncode, CanSample, HasLogProb, Model
+from .linear import LinearGaussian
+from .vae import VAE, LatentModel
+
+__all__ = [
+    "VAE",
+    "Autoencoder",
+    "CanDecode",
+    "CanEncode",
+    "CanSample",
+    "HasLogProb",
+    "LatentModel",
+    "LinearGaussian",
+    "Model",
+]

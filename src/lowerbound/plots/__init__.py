@@ -1,0 +1,27 @@
+"""Figures from results: arrays in, :class:`matplotlib.figure.Figure` out; no model is known here.
+
+Only matplotlib's object interface is used, on its Agg canvas: no global figure, no display, nothing
+that a user's own pyplot session would notice.
+"""
+
+from .curves import latent_usage, learning_curves
+from .images import image_array, image_grid, manifold, reconstructions, traversal
+from .latent import latent_map
+from .style import save, to_png
+from .vectors import marginals, pairs, token_strips
+
+__all__ = [
+    "image_array",
+    "image_grid",
+    "latent_map",
+    "latent_usage",
+    "learning_curves",
+    "manifold",
+    "marginals",
+    "pairs",
+    "reconstructions",
+    "save",
+    "to_png",
+    "token_strips",
+    "traversal",
+]

@@ -1,0 +1,64 @@
+"""The objective's parts on held-out examples, while a model trains."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lowerbound.data import Data, Prepare
+
+from .noise import mix, seed_noise
+from .phase import Phase
+
+#: Examples that a report looks at when nothing is decided by it: about 1 % of an epoch's time.
+GLANCE = 2000
+_ROWS = 500
+_PURPOSE = 0x4E1D0  # keeps this noise apart from that of training steps
+
+
+class HeldOutSet:
+    """Held-out examples, prepared once from a fixed seed, and the objective's means over them.
+
+    Args:
+        data: validation is used if there is one, else test.
+        prepare: stored values -> x.
+        device: where the model is.
+        seed: of the preparation and of the objective's noise, the same at every report.
+        whole: use all examples (something is decided by them) instead of a fixed sample.
+    """
+
+    def __init__(
+        self, data: Data, prepare: Prepare, device: torch.device, seed: int, whole: bool
+    ) -> None:
+        self.split = "test" if data.validation is None else "validation"
+        split = data.test if data.validation is None else data.validation
+        self.device, self.seed = device, seed
+        count = len(split)
+        if count > GLANCE and not whole:
+            generator = torch.Generator().manual_seed(mix(seed, _PURPOSE))
+            chosen = torch.randperm(count, generator=generator)[:GLANCE].sort().values
+        else:
+            chosen = torch.arange(count)
+        self._split, self._chosen, self._prepare = split, chosen, prepare
+        self.examples = len(chosen)
+        self._x: Tensor | None = None
+
+    def _chunk(self, first: int) -> Tensor:
+        """x of examples `first` and on: always the same, for the noise is seeded by place."""
+        stored = self._split.stored(self._chosen[first : first + _ROWS]).to(self.device)
+        seed_noise(self.device, self.seed, _PURPOSE, first)
+        return self._prepare(stored)
+
+    @torch.no_grad()
+    def measure(self, model: nn.Module, phases: list[Phase], scheduled: list[dict]) -> dict:
+        """Means of loss and parts over the examples, by name; phases beyond one with their name."""
+        sums: dict[str, Tensor] = {}
+        for first in range(0, self.examples, _ROWS):
+            x = self._chunk(first)
+            for phase, numbers in zip(phases, scheduled, strict=True):
+                terms = phase.objective(model, x, **numbers)
+                prefix = "" if len(phases) == 1 else f"{phase.name}/"
+                for name, value in {"loss": terms.loss, **terms.parts}.items():
+                    total = value.double().mean() * len(x)
+                    sums[prefix + name] = sums.get(prefix + name, torch.zeros(())) + total.cpu()
+        return {name: float(total) / self.examples for name, total in sums.items()}

@@ -1,0 +1,92 @@
+"""The options of a training run: one typed signature for Python, the command line and the run folder.
+
+No torch here: the command line reads this file to answer ``--help``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from lowerbound.options import Span, check, options_of
+
+
+def training_options(
+    *,
+    epochs: Annotated[float | None, Span(min=0, open=True, unit="passes over the data")] = None,
+    steps: Annotated[int | None, Span(min=1, unit="steps")] = None,
+    minutes: Annotated[float | None, Span(min=0, open=True, unit="min")] = None,
+    batch_size: Annotated[int, Span(min=1, unit="examples")] = 128,
+    learning_rate: Annotated[float, Span(min=0, open=True)] = 1e-3,
+    schedule: Literal["cosine", "constant", "staircase"] = "cosine",
+    warmup: Annotated[int, Span(min=0, unit="steps")] = 0,
+    optimizer: Literal["adam", "adamw"] = "adam",
+    beta1: Annotated[float, Span(min=0, max=1)] = 0.9,
+    beta2: Annotated[float, Span(min=0, max=1)] = 0.999,
+    epsilon: Annotated[float, Span(min=0, open=True)] = 1e-8,
+    weight_decay: Annotated[float, Span(min=0)] = 0.0,
+    clip: Annotated[float | None, Span(min=0, open=True, unit="gradient norm")] = None,
+    ema: Annotated[float, Span(min=0, max=1)] = 0.0,
+    patience: Annotated[int | None, Span(min=1, unit="held-out reports")] = None,
+    accumulate: Annotated[int, Span(min=1, unit="microbatches")] = 1,
+    seed: Annotated[int, Span(min=0)] = 0,
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    devices: Annotated[int, Span(min=1, unit="processes")] = 1,
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    compile: Literal["auto", "yes", "no"] = "auto",
+    threads: Annotated[int | None, Span(min=1, unit="CPU threads")] = None,
+    held_out_every: Annotated[float, Span(min=0, open=True, unit="epochs")] = 1.0,
+    checkpoint_minutes: Annotated[float, Span(min=0, unit="min")] = 2.0,
+    tensorboard: Literal["auto", "yes", "no"] = "auto",
+) -> dict[str, Any]:
+    """How a model is trained.
+
+    Args:
+        epochs: stop after so many passes over the training data (the default is 20, if neither
+            steps nor minutes is given).
+        steps: stop after so many optimizer steps.
+        minutes: stop after so much time in training; the schedule follows the clock.
+        batch_size: examples per optimizer step, over all processes together.
+        learning_rate: peak learning rate.
+        schedule: cosine to zero over the run, constant, or the staircase of Burda et al. 2016,
+            lr * 10^(-i/7) for 3^i parts of the run, i = 0..7.
+        warmup: steps of linear warm-up from zero.
+        optimizer: adam (Kingma & Ba 2015) or adamw (decoupled weight decay).
+        beta1: decay of Adam's first moment.
+        beta2: decay of Adam's second moment.
+        epsilon: Adam's epsilon, added to the root of the second moment.
+        weight_decay: decay of weights, decoupled (adamw) or added to the gradient (adam).
+        clip: scale gradients whose norm over a phase's parameters is larger.
+        ema: decay of an exponential moving average of the weights, which is then what the run
+            evaluates and ships; 0 is off.
+        patience: stop when the held-out bound has not improved for so many reports; needs a
+            validation split, so that the test data stay unseen.
+        accumulate: microbatches per step and process; their gradients are averaged.
+        seed: of the initial weights, the order of the data and all noise.
+        accelerator: where to train; auto takes a GPU if there is one.
+        devices: processes, one per device; they share each batch equally.
+        precision: of the networks' products; weights, bounds and evaluation stay in float32. auto
+            is bfloat16 where the hardware has it natively.
+        compile: compile the training step; auto does where it pays back within the run.
+        threads: CPU threads; the default is what torch finds.
+        held_out_every: epochs between two reports on held-out data.
+        checkpoint_minutes: minutes between two checkpoints; 0 writes one at every held-out report.
+        tensorboard: also write TensorBoard's event files into the run; auto does if it is installed.
+
+    Returns:
+        The options, checked, by name.
+    """
+    return dict(locals())
+
+
+def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The full set of training options, checked, defaults filled in.
+
+    Raises:
+        LowerboundError: an unknown name (the nearest is offered), type or value out of range.
+    """
+    options = {name: option.default for name, option in options_of(training_options).items()}
+    options.update(check(training_options, given))
+    if options["epochs"] is None and options["steps"] is None and options["minutes"] is None:
+        options["epochs"] = 20.0
+    return options

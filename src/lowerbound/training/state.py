@@ -1,0 +1,124 @@
+"""The exact state of a model in training, and its way to the disk and back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lowerbound.errors import LowerboundError
+
+from .checkpoint import fill, load_tensors, save_tensors
+from .step import PhaseStep
+
+CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
+
+
+class TrainingState:
+    """All that a resumed run needs beside its options: order, noise and learning rate are functions
+    of the step, so weights, moments, averages and a few counters are enough.
+
+    Args:
+        model: on its device.
+        steps: one per phase.
+        ema: decay of the averaged weights; 0 is off.
+    """
+
+    def __init__(self, model: nn.Module, steps: list[PhaseStep], ema: float) -> None:
+        self.model, self.steps, self.decay = model, steps, ema
+        self.step = 0
+        self.seconds = 0.0
+        self.best: float | None = None
+        self.waited = 0  # held-out reports since the best one
+        self._live = [parameter for step in steps for parameter in step.parameters]
+        self._average = [p.detach().clone() for p in self._live] if ema else []
+
+    def average(self) -> None:
+        """Fold the weights into their moving average."""
+        if self._average:
+            with torch.no_grad():
+                torch._foreach_lerp_(self._average, self._live, 1.0 - self.decay)
+
+    @contextlib.contextmanager
+    def shipped_weights(self) -> Iterator[None]:
+        """The model in evaluation mode with the weights that the run ships: averaged if asked."""
+        kept = [p.detach().clone() for p in self._live] if self._average else []
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            self._set(self._average)
+            yield
+        finally:
+            self._set(kept)
+            self.model.train(was_training)
+
+    def _set(self, values: list[Tensor]) -> None:
+        with torch.no_grad():
+            for parameter, value in zip(self._live, values, strict=False):
+                parameter.copy_(value)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the state, by name; the tensors themselves, not copies."""
+        named = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        named |= {f"average.{i}": tensor for i, tensor in enumerate(self._average)}
+        for step in self.steps:
+            adam = step.optimizer
+            for i, (first, second) in enumerate(zip(adam.first, adam.second, strict=True)):
+                named[f"{step.phase.name}.first.{i}"] = first
+                named[f"{step.phase.name}.second.{i}"] = second
+        return named
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint, atomically."""
+        about = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "best": self.best,
+            "waited": self.waited,
+            "updates": {step.phase.name: step.optimizer.count for step in self.steps},
+        }
+        save_tensors(folder / CHECKPOINT, self.tensors(), about)
+
+    def load(self, folder: Path) -> bool:
+        """Go on from the folder's checkpoint; False if there is none yet.
+
+        Raises:
+            LowerboundError: it is corrupt or of another model.
+        """
+        path = folder / CHECKPOINT
+        if not path.exists():
+            return False
+        stored, about = load_tensors(path)
+        fill(self.tensors(), stored, path)
+        try:
+            self.step, self.seconds = int(about["step"]), float(about["seconds"])
+            self.best, self.waited = about["best"], int(about["waited"])
+            for step in self.steps:
+                step.optimizer.count = int(about["updates"][step.phase.name])
+        except KeyError as missing:
+            raise LowerboundError(f"{path} is corrupt (no {missing} in it)") from None
+        return True
+
+    def save_weights(self, folder: Path) -> None:
+        """Write the weights that the run ships, float32, atomically."""
+        about: dict[str, Any] = {"step": self.step, "averaged": bool(self._average)}
+        with self.shipped_weights():
+            save_tensors(folder / WEIGHTS, self.model.state_dict(), about)
+
+    @contextlib.contextmanager
+    def untouched(self) -> Iterator[None]:
+        """Try a step and take it back."""
+        kept = {name: tensor.detach().clone() for name, tensor in self.tensors().items()}
+        counts = [step.optimizer.count for step in self.steps]
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, tensor in self.tensors().items():
+                    tensor.copy_(kept[name])
+            for step, count in zip(self.steps, counts, strict=True):
+                step.optimizer.count = count

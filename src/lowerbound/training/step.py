@@ -1,0 +1,124 @@
+"""One step of one phase: batch -> objective -> gradients of its own modules -> update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lowerbound.errors import LowerboundError
+
+from .adam import Adam
+from .phase import Phase
+
+
+class PhaseStep:
+    """The training step of a phase, eager or compiled as a whole.
+
+    ``gradients`` and ``update`` are apart so that several processes, or several microbatches, can
+    average between them; ``whole`` is both, which the compiler turns into one piece of code without
+    a gap: the gather, the binarization, both passes and the optimizer.
+
+    Gradients are asked for with respect to the phase's own parameters, so none can reach another
+    module, and no module's ``requires_grad`` has to change.
+
+    Args:
+        model: what the objective is a function of.
+        phase: the objective and the modules it moves.
+        prepare: stored values -> x.
+        options: resolved training options (`lowerbound.training.options`).
+    """
+
+    def __init__(
+        self, model: nn.Module, phase: Phase, prepare: nn.Module, options: Mapping[str, Any]
+    ) -> None:
+        self.model, self.phase, self.prepare = model, phase, prepare
+        named = {
+            id(parameter): parameter
+            for module in phase.moves
+            for parameter in module.parameters()
+            if parameter.requires_grad
+        }
+        self.parameters = list(named.values())
+        if not self.parameters:
+            raise LowerboundError(
+                f"phase '{phase.name}' moves no parameter that requires a gradient; "
+                "give it modules with parameters, or solve the model in closed form"
+            )
+        self.clip: float | None = options["clip"]
+        self.optimizer = Adam(
+            self.parameters,
+            beta1=options["beta1"],
+            beta2=options["beta2"],
+            epsilon=options["epsilon"],
+            weight_decay=options["weight_decay"],
+            decoupled=options["optimizer"] == "adamw",
+        )
+        self.names: list[str] = []
+        self.whole: Callable[..., Tensor] = self._whole
+        self.gradients: Callable[..., tuple[list[Tensor], Tensor]] = self._gradients
+        self.update: Callable[..., None] = self._update
+
+    def probe(
+        self, source: Tensor, index: Tensor | None, context: tuple, scheduled: Mapping[str, Tensor]
+    ) -> None:
+        """Learn the names of the objective's parts, without a gradient and before any step."""
+        with torch.no_grad():
+            terms = self.phase.objective(
+                self.model, self._batch(source, index), *context, **scheduled
+            )
+        self.names = ["loss", *terms.parts]
+        if self.clip is not None:
+            self.names.append("gradient_norm")
+
+    def compile(self, apart: bool) -> None:
+        """Compile the step; with `apart`, its two halves."""
+        if apart:
+            self.gradients = torch.compile(self._gradients, fullgraph=True, dynamic=False)
+            self.update = torch.compile(self._update, fullgraph=True, dynamic=False)
+        else:
+            self.whole = torch.compile(self._whole, fullgraph=True, dynamic=False)
+
+    def _batch(self, source: Tensor, index: Tensor | None) -> Tensor:
+        return self.prepare(source if index is None else source.index_select(0, index))
+
+    def _gradients(
+        self,
+        source: Tensor,
+        index: Tensor | None,
+        context: tuple[Tensor, ...],
+        scheduled: Mapping[str, Tensor],
+    ) -> tuple[list[Tensor], Tensor]:
+        x = self._batch(source, index)
+        terms = self.phase.objective(self.model, x, *context, **scheduled)
+        found = torch.autograd.grad(terms.loss, self.parameters, allow_unused=True)
+        gradients = [
+            torch.zeros_like(parameter) if gradient is None else gradient
+            for parameter, gradient in zip(self.parameters, found, strict=True)
+        ]
+        parts = [part.detach().mean() for part in terms.parts.values()]
+        return gradients, torch.stack([terms.loss.detach(), *parts])
+
+    def _update(self, gradients: Sequence[Tensor], scalars: Tensor) -> Tensor:
+        """Clip and move; the gradient's norm (1,) before clipping, (0,) where it is not asked for."""
+        if self.clip is None:
+            self.optimizer.update(gradients, scalars)
+            return scalars.new_zeros(0)
+        with torch.no_grad():
+            norm = torch.stack([g.float().square().sum() for g in gradients]).sum().sqrt()
+            factor = (self.clip / (norm + 1e-6)).clamp(max=1.0)
+            self.optimizer.update([g * factor for g in gradients], scalars)
+        return norm.reshape(1)
+
+    def _whole(
+        self,
+        source: Tensor,
+        index: Tensor | None,
+        context: tuple[Tensor, ...],
+        scheduled: Mapping[str, Tensor],
+        scalars: Tensor,
+    ) -> Tensor:
+        gradients, values = self._gradients(source, index, context, scheduled)
+        return torch.cat([values, self._update(gradients, scalars)])

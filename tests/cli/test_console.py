@@ -1,0 +1,119 @@
+"""What a person sees while a model trains."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from lowerbound import console
+from lowerbound.training.events import Checkpointed, Finished, HeldOut, Progress, Started
+
+
+def progress(step: int, **values: float) -> Progress:
+    return Progress(step, step / 50, step / 10, (100 - step) / 10, 5123.4, 1e-3, values)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(console, "time", found)
+    monkeypatch.setenv("COLUMNS", "200")
+    return found
+
+
+def test_without_a_terminal_a_line_each_tenth_or_ten_seconds(clock: Clock, capsys: Any) -> None:
+    with console.Follow() as follow:
+        follow(Started(0, 100, 50.0, {"precision": "bfloat16: native here"}))
+        for step in range(1, 101):
+            clock.now = step * 0.5
+            follow(progress(step, loss=90.0, bound=-90.0 - step))
+        follow(HeldOut(100, 2.0, 50.0, "test", 360, {"bound": -91.5}, best=True))
+        follow(Checkpointed(100))
+        follow(Finished(100, "done", 50.0))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    first, *lines, last = shown.err.splitlines()
+    assert first.split() == ["precision", "bfloat16:", "native", "here"]
+    assert len(lines) == 10
+    assert lines[0] == ("step 10/100  epoch 0.2  5,123 examples/s  9 s left  ELBO −100.00 nats")
+    assert last == "done at step 100 after 50 s  held out (test): ELBO −91.50 nats"
+
+
+def test_a_quick_run_says_little(clock: Clock, capsys: Any) -> None:
+    with console.Follow() as follow:
+        follow(Started(0, 100, 50.0, {}))
+        for step in range(1, 101):
+            clock.now = step * 0.009
+            follow(progress(step, loss=1.0))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_slow_run_speaks_every_ten_seconds(clock: Clock, capsys: Any) -> None:
+    with console.Follow() as follow:
+        follow(Started(0, None, 50.0, {}))
+        for second in range(1, 61):
+            clock.now = float(second)
+            follow(Progress(second, 0.1, second, 6000.0, 10.0, 1e-3, {"squared_error": 4.0}))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 6
+    assert "squared error 4.00" in lines[0]
+    assert "nats" not in lines[0]
+
+
+def test_a_terminal_gets_a_bar(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(
+        console,
+        "err",
+        lambda: console.Console(file=terminal, force_terminal=True, width=120, highlight=False),
+    )
+    with console.Follow() as follow:
+        follow(Started(0, 100, 50.0, {}))
+        follow(HeldOut(25, 0.5, 1.0, "validation", 360, {"iwae": -84.5, "bound": -86.0}, True))
+        follow(progress(50, loss=88.0, iwae=-85.0, bound=-87.0, rate=20.0, distortion=67.0))
+        follow(Finished(100, "interrupted", 75.0))
+    text = terminal.getvalue()
+    assert "step 50/100" in text
+    assert "IWAE bound −85.00 nats  rate 20.00 nats  distortion 67.00 nats" in text
+    assert "held out (validation): IWAE bound −84.50 nats" in text
+    assert "interrupted at step 100 after 1:15" in text
+    assert follow.finished is not None and follow.finished.reason == "interrupted"
+
+
+def test_the_bar_ends_when_training_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(console, "err", lambda: console.Console(file=terminal, force_terminal=True))
+    follow = console.Follow()
+    with pytest.raises(ValueError, match="a bug"), follow:
+        follow(Started(0, 100, 50.0, {}))
+        raise ValueError("a bug")
+    assert terminal.getvalue().endswith("\x1b[?25h")  # the cursor is back
+
+
+@pytest.mark.parametrize(
+    ("event", "total", "share"),
+    [
+        (progress(50), 100, 0.5),
+        (progress(50), None, 0.5),  # 5 s of 5 + 5
+        (Progress(1, 0.0, 1.0, float("inf"), 1.0, 1e-3, {}), None, 0.0),
+    ],
+)
+def test_share_done(event: Progress, total: int | None, share: float) -> None:
+    assert console.share_done(event, total) == share
+
+
+def test_paths_are_not_broken(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    path = "/a/very/long/path/" + "x" * 200 + "/[0].png"
+    console.line(path)
+    assert capsys.readouterr().out == path + "\n"
