@@ -1,9 +1,9 @@
 """The verbs, for Python, the command line and the studio.
 
 >>> import lowerbound as lb
->>> run = lb.train("digits", "vae", latent_dim=8, epochs=50)    # doctest: +SKIP
->>> print(lb.evaluate(run))                                     # doctest: +SKIP
->>> images = lb.sample(run, 64)                                 # doctest: +SKIP
+>>> run = lb.train("digits", "vae", latent_dim=8, epochs=50)  # doctest: +SKIP
+>>> print(lb.evaluate(run))  # doctest: +SKIP
+>>> images = lb.sample(run, 64)  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def sample(
         )
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(seed)
-        codes = model.prior().sample((n,))  # ty: ignore[call-non-callable]
+        codes = model.prior().sample((n,))  # ty: ignore[not-callable]
         return _decoded(run, codes, values)
 
 
@@ -189,7 +189,7 @@ def reconstruct(
     chosen = torch.randperm(count, generator=torch.Generator().manual_seed(mix(seed)))[:n]
     x = held_out(data.test, run.spec, HELD_OUT_SEED)[chosen]
     with torch.no_grad():
-        codes = evaluations.posterior_mean(run.model.encode(x))  # ty: ignore[call-non-callable]
+        codes = evaluations.posterior_mean(run.model.encode(x))  # ty: ignore[not-callable]
         return _stored(run, x), _decoded(run, codes, "mean")
 
 
@@ -249,7 +249,7 @@ def _affordable(model: torch.nn.Module, x: torch.Tensor) -> tuple[int, int]:
 def _decoded(run: Run, codes: torch.Tensor, values: str) -> np.ndarray:
     parts = []
     for some in codes.split(256):
-        found = run.model.decode(some)  # ty: ignore[call-non-callable]
+        found = run.model.decode(some)  # ty: ignore[not-callable]
         parts.append(found.mean if values == "mean" else found.sample())
     return _stored(run, torch.cat(parts), exact=values == "draw")
 
@@ -268,7 +268,7 @@ def _stored(run: Run, x: torch.Tensor, exact: bool = True) -> np.ndarray:
     return (x * scale + shift).numpy()
 
 
-class _following:  # noqa: N801 - a context manager that reads like a function
+class _following:
     def __init__(self, progress: bool | Follow) -> None:
         self.progress = progress
         self.bar: Any = None

@@ -16,6 +16,7 @@ from .data import Data, DataSpec, Prepare, held_out
 from .errors import LowerboundError
 from .evaluation import posterior_mean
 from .latent import latent_map, manifold_codes, posterior_means
+
 try:
     from .report import write_report
 except ImportError:

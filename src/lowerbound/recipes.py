@@ -200,8 +200,8 @@ def pca(
 
 
 # What the data are prepared for where a recipe has no `likelihood` of its own (session.py asks).
-autoencoder.prepared_for = "none"
-pca.prepared_for = "gaussian"
+autoencoder.prepared_for = "none"  # ty: ignore[missing-attribute]
+pca.prepared_for = "gaussian"  # ty: ignore[missing-attribute]
 
 RECIPES: dict[str, Callable[..., Built]] = {"vae": vae, "autoencoder": autoencoder, "pca": pca}
 

@@ -6,13 +6,17 @@ Nothing in it is pickled code: the recipe and its arguments rebuild the model, s
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import LowerboundError
+import numpy as np
+
+from .errors import LowerboundError, nearest
+from .options import check
 from .training.checkpoint import fill, load_tensors, write_whole
 from .training.state import CHECKPOINT, WEIGHTS
 
@@ -24,7 +28,19 @@ if TYPE_CHECKING:
     from .recipes import Built
 
 FORMAT = 1
-DESCRIPTION = "run.json"
+DESCRIPTION, LOCK = "run.json", ".lock"
+#: What `Data.prepare` decides, which the options of a recipe may have a say in.
+CHOICES = ("likelihood", "binarize", "dequantize", "standardize", "network")
+_KEYS = {
+    "format": int,
+    "recipe": str | None,
+    "arguments": dict,
+    "data": dict,
+    "training": dict,
+    "resolved": dict | None,
+    "status": dict,
+}
+_GLANCED = 16
 
 
 class Run:
@@ -32,7 +48,8 @@ class Run:
 
     Args:
         path: of the folder.
-        info: what its ``run.json`` says: format, recipe, arguments, data, training, resolved,
+        info: what its ``run.json`` says: format, recipe, arguments, own (the arguments that were
+            modules or other objects, which are not in the run), data, training, resolved,
             versions, status.
 
     >>> Run.open("no/such/run")
@@ -44,6 +61,7 @@ class Run:
     def __init__(self, path: Path, info: dict[str, Any], built: Built | None = None) -> None:
         self.path, self.info = path, info
         self._given = built
+        self._recipe: str | Callable[..., Built] | None = None  # the one that was named at opening
         self._data: Data | None = None
 
     # Opening and making
@@ -55,19 +73,26 @@ class Run:
         Raises:
             LowerboundError: there is something at that path already; nothing is written over.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise LowerboundError(
-                f"{path} exists already, and nothing is written over; pass another --out, or go on "
-                f"with it: lowerbound resume {path}"
-            )
+        refuse_existing(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LowerboundError(f"cannot make {path}: {error.strerror}; pass --out") from None
         run = cls(path, {"format": FORMAT, **info}, built)
         run._data = data
-        run.write()
+        try:
+            run.write()
+        except LowerboundError:
+            run.discard()
+            raise
         return run
+
+    def discard(self) -> None:
+        """Take back a run that never began; a folder with anything else in it stays."""
+        for name in (DESCRIPTION, LOCK):
+            (self.path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
     @classmethod
     def open(cls, path: str | Path, recipe: Any = None) -> Run:
@@ -75,8 +100,9 @@ class Run:
 
         Args:
             path: of the folder.
-            recipe: the function that built the model, for a run that was not trained by a named
-                recipe; or ``"file.py:function"``.
+            recipe: the function that built the model, or ``"file.py:function"``, for a run that was
+                not trained by a recipe of lowerbound's own. A file that a run names is never run
+                unless it is named here, too.
 
         Raises:
             LowerboundError: it is no run, is corrupt, or is from a newer version.
@@ -87,22 +113,8 @@ class Run:
         file = path / DESCRIPTION
         if not file.is_file():
             raise LowerboundError(f"{path} is no run: it has no {DESCRIPTION}; {_others(path)}")
-        try:
-            info = json.loads(file.read_text(encoding="utf-8"))
-            version = info["format"]
-            _ = info["recipe"], info["arguments"], info["data"], info["training"], info["status"]
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise LowerboundError(
-                f"{file} is corrupt ({type(error).__name__}: {error}); restore it or train again"
-            ) from None
-        if version > FORMAT:
-            raise LowerboundError(
-                f"{path} is of run format {version}, this version reads up to {FORMAT}: it was "
-                "made by a newer lowerbound; upgrade to open it"
-            )
-        run = cls(path, info)
-        if recipe is not None:
-            run.info["recipe"] = recipe
+        run = cls(path, _read(file))
+        run._recipe = recipe
         return run
 
     def write(self) -> None:
@@ -110,13 +122,17 @@ class Run:
         text = json.dumps(self.info, indent=2, ensure_ascii=False)
         write_whole(self.path / DESCRIPTION, text.encode())
 
+    def reread(self) -> None:
+        """Take over what another process wrote into ``run.json``."""
+        self.info = _read(self.path / DESCRIPTION)
+
     def update(self, **entries: Any) -> None:
         """Change entries of ``run.json``."""
         self.info.update(entries)
         self.write()
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Generator[None]:
         """Keep other processes from training in this run; the system lifts the lock if we die.
 
         Raises:
@@ -124,13 +140,17 @@ class Run:
         """
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.path / ".lock", timeout=0)
+        lock = FileLock(self.path / LOCK, timeout=0)
         try:
             lock.acquire()
         except Timeout:
             raise LowerboundError(
                 f"{self.path} is in use by another process; wait for it, stop it, or pass another "
                 "--out"
+            ) from None
+        except OSError as error:
+            raise LowerboundError(
+                f"cannot write in {self.path}: {error.strerror}; train in a folder of your own"
             ) from None
         try:
             yield
@@ -148,6 +168,16 @@ class Run:
             return self._data.spec
         return DataSpec.from_json(self.info["data"]["spec"])
 
+    @property
+    def recipe_named(self) -> str | None:
+        """The name of the recipe that can build the model anew, in any process; None if none can."""
+        from .recipes import RECIPES
+
+        if isinstance(self._recipe, str):
+            return self._recipe
+        known = self._recipe is None and self._given is None and not self.info.get("own")
+        return self.info["recipe"] if known and self.info["recipe"] in RECIPES else None
+
     @cached_property
     def built(self) -> Built:
         """The model and its phases, as the recipe builds them, untrained.
@@ -157,16 +187,24 @@ class Run:
         """
         if self._given is not None:
             return self._given
-        from .recipes import recipe
+        from .recipes import RECIPES, Built, recipe
 
-        named = self.info["recipe"]
-        if named is None:
+        own, named = self.info.get("own", []), self._recipe or self.info["recipe"]
+        if self._recipe is None and (own or named not in RECIPES):
+            what = f"'{named}'" if named and not own else "code"
             raise LowerboundError(
-                f"{self.path} was trained with a model of one's own, which is not in the run; open "
-                "it with the function that builds it: recipe='file.py:function'"
+                f"{self.path} was trained with {what} of one's own, which is not in the run; open it "
+                f"with the function that builds the model: recipe="
+                f"'{'file.py:function' if own or not named else named}'"
             )
         function = recipe(named) if isinstance(named, str) else named
-        return function(self.spec, **self.info["arguments"])
+        arguments = {n: v for n, v in self.info["arguments"].items() if n not in own}
+        if self._recipe is None:
+            arguments = check(function, arguments)  # run.json may have been edited
+        else:
+            takes = inspect.signature(function).parameters
+            arguments = {name: value for name, value in arguments.items() if name in takes}
+        return Built(*function(self.spec, **arguments))
 
     @cached_property
     def model(self) -> nn.Module:
@@ -184,8 +222,8 @@ class Run:
             path = self.path / CHECKPOINT
         elif not path.exists():
             raise LowerboundError(
-                f"{self.path} has no weights yet: it was stopped before its first checkpoint; go on "
-                f"with: lowerbound resume {self.path}"
+                f"{self.path} has no weights yet: it was stopped before its first checkpoint; go "
+                f"on with: lowerbound resume {self.path}"
             )
         else:
             weights, _ = load_tensors(path)
@@ -209,17 +247,20 @@ class Run:
                     f"{self.path} was trained on arrays in memory, which are not in the run; pass "
                     "the data again"
                 )
-            self._data = load(known["source"], **known["options"])
-            _same(self._data.spec.to_json(), known["spec"], self.path, known["source"])
+            data = load(known["source"], **known["options"])
+            _same(data, known, self.path, known["source"])
+            self._data = data
         return self._data
 
     def give(self, data: Data) -> None:
-        """Data for a run that cannot find its own.
+        """Data for a run that cannot find its own; they are prepared as it wants them.
 
         Raises:
             LowerboundError: they differ from those it was trained on.
         """
-        _same(data.spec.to_json(), self.info["data"]["spec"], self.path, "what was passed")
+        options = self.info["data"]["options"]
+        data = data.prepare(**{name: options[name] for name in CHOICES if name in options})
+        _same(data, self.info["data"], self.path, "what was passed")
         self._data = data
 
     def forget(self) -> None:
@@ -266,19 +307,77 @@ def new_path(name: str, recipe: str, parent: Path = Path("runs")) -> Path:
 
 
 def _others(path: Path) -> str:
-    from .errors import nearest
-
     beside = path.parent if path.parent.is_dir() else Path()
-    runs = [p.name for p in beside.iterdir() if (p / DESCRIPTION).is_file()]
+    runs = [p.name for p in beside.iterdir() if _is_run(p)]
     hint = nearest(path.name, runs)
     return "pass the folder that `lowerbound train` printed" + hint
 
 
-def _same(now: dict[str, Any], then: dict[str, Any], path: Path, source: str) -> None:
+def refuse_existing(path: Path) -> None:
+    """Refuse to write over what is there.
+
+    Raises:
+        LowerboundError: there is a file, or a folder with something in it.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        further = f", or go on with it: lowerbound resume {path}" if _is_run(path) else ""
+        raise LowerboundError(
+            f"{path} exists already, and nothing is written over; pass another --out{further}"
+        )
+
+
+def glance(data: Data) -> list[float]:
+    """Means of a few training examples, by which changed data are known."""
+    positions = np.linspace(0, len(data.train) - 1, _GLANCED).astype(np.int64)
+    means = data.train.stored(positions).double().flatten(1).mean(1)
+    return [float(f"{mean:.7g}") for mean in means.tolist()]
+
+
+def _same(data: Data, known: Mapping[str, Any], path: Path, source: str) -> None:
     """Refuse data that are no longer what a model was trained on."""
-    for key in ("event_shape", "support", "levels", "train", "test"):
+    now, then = data.spec.to_json(), known["spec"]
+    for key in ("event_shape", "support", "levels", "train", "validation", "test"):
         if json.dumps(now[key]) != json.dumps(then[key]):
             raise LowerboundError(
                 f"{source} has changed since {path} was trained: expected {key} {then[key]}, came "
                 f"{now[key]}; restore the data, or train again"
             )
+    expected, came = np.array(known.get("rows") or [0.0]), np.array([0.0])
+    if known.get("rows"):
+        came = np.array(glance(data))
+    # Decoders of images differ a little from version to version.
+    allowed = 1e-2 * np.ptp(expected) + 1e-6 * np.abs(expected).max()
+    if np.abs(came - expected).max() > allowed:
+        worst = int(np.abs(came - expected).argmax())
+        raise LowerboundError(
+            f"{source} has changed since {path} was trained: expected examples of mean "
+            f"{expected[worst]:g}, came {came[worst]:g}; restore the data, or train again"
+        )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What a ``run.json`` says."""
+    try:
+        info = json.loads(file.read_text(encoding="utf-8"))
+        version = info["format"]
+        if isinstance(version, int) and version > FORMAT:
+            raise LowerboundError(
+                f"{file.parent} is of run format {version}, this version reads up to {FORMAT}: it "
+                "was made by a newer lowerbound; upgrade to open it"
+            )
+        for key, kind in _KEYS.items():
+            if not isinstance(info[key], kind):
+                raise TypeError(f"{key} is {info[key]!r}")
+        for key in ("source", "options", "spec"):
+            _ = info["data"][key]
+    except (ValueError, KeyError, TypeError) as error:
+        raise LowerboundError(
+            f"{file} is corrupt ({type(error).__name__}: {error}); restore it or train again"
+        ) from None
+    except OSError as error:
+        raise LowerboundError(f"cannot read {file}: {error.strerror}") from None
+    return info
+
+
+def _is_run(path: Path) -> bool:
+    return (path / DESCRIPTION).is_file()

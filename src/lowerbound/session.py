@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import json
+import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +18,17 @@ import torch
 from .data import Data, load
 from .errors import LowerboundError, nearest
 from .options import check, options_of
-from .recipes import Built, recipe
-from .runs import Run, new_path
-from .training.engine import Processes, launch, pick_device, versions
+from .recipes import RECIPES, Built, recipe
+from .runs import CHOICES, Run, glance, new_path, refuse_existing
+from .training.engine import Processes, versions
 from .training.events import Finished, Started
 from .training.fit import fit
-from .training.options import resolve, training_options
+from .training.launch import check_devices, launch
+from .training.options import refuse_unfit, resolve, training_options
 from .training.record import Record
+from .training.state import CHECKPOINT
 
 Follow = Callable[[Any], None]
-
-#: What `Data.prepare` decides, which the options of a recipe may have a say in.
-_CHOICES = ("likelihood", "binarize", "dequantize", "standardize", "network")
 
 
 def begin(
@@ -45,8 +46,12 @@ def begin(
     function = None if isinstance(what, Built) else recipe(what) if isinstance(what, str) else what
     training, given, arguments = _sort(source, function, options)
     training = resolve(training)
-    pick_device(training["accelerator"])  # refuse before anything is read or written
-    data = _prepared(source, function, given, arguments)
+    check_devices(training)  # refuse before anything is read or written
+    if out is not None:
+        refuse_existing(Path(out).expanduser())
+    data = _prepared(_absolute(source), function, given, arguments)
+    validation = None if data.validation is None else len(data.validation)
+    refuse_unfit(training, len(data.train), validation)
     follow(data)
     if isinstance(what, Built):
         built = what
@@ -55,10 +60,17 @@ def begin(
         built = _build(function, data, arguments, training["seed"])
     name = what if isinstance(what, str) else getattr(function, "__name__", "model")
     path = Path(out).expanduser() if out is not None else new_path(data.spec.name, _short(name))
+    plain, own = _plain(arguments)
     info = {
-        "recipe": what if isinstance(what, str) else None,
-        "arguments": _plain(arguments),
-        "data": {"source": data.source, "options": data.options, "spec": data.spec.to_json()},
+        "recipe": _named(what),
+        "arguments": plain,
+        "own": own,
+        "data": {
+            "source": data.source,
+            "options": data.options,
+            "spec": data.spec.to_json(),
+            "rows": glance(data),
+        },
         "training": training,
         "resolved": None,
         "versions": versions(),
@@ -66,7 +78,12 @@ def begin(
         "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     run = Run.create(path, info, built, data)
-    return _train(run, data, built, follow)
+    try:
+        return _train(run, data, built, follow)
+    except LowerboundError:
+        if not (run.path / CHECKPOINT).exists():  # it never began
+            run.discard()
+        raise
 
 
 def go_on(path: str | Path | Run, what: Any, source: Any, follow: Follow) -> Run:
@@ -79,15 +96,16 @@ def go_on(path: str | Path | Run, what: Any, source: Any, follow: Follow) -> Run
         follow: is told the data, then every event of training.
     """
     run = path if isinstance(path, Run) else Run.open(path, what)
+    training = run.info["training"] = resolve(run.info["training"])
+    check_devices(training)
     if source is not None:
         run.give(load(source, **run.info["data"]["options"]) if not _is_data(source) else source)
     data = run.data()
     follow(data)
-    now, then = versions(), run.info["versions"]
+    now, then = versions(), run.info.get("versions", {})
     if now != then:
-        follow(f"not bit-exact: began with {_named(then)}, goes on with {_named(now)}")
-    seed = run.info["training"]["seed"]
-    with _seeded(seed):
+        follow(f"not bit-exact: began with {_listed(then)}, goes on with {_listed(now)}")
+    with _seeded(training["seed"]):
         built = run.built
     return _train(run, data, built, follow)
 
@@ -95,21 +113,51 @@ def go_on(path: str | Path | Run, what: Any, source: Any, follow: Follow) -> Run
 def _train(run: Run, data: Data, built: Built, follow: Follow) -> Run:
     with run.locked():
         options = run.info["training"]
-        if options["devices"] > 1:
-            follow = _Anew(follow)  # a process of its own cannot use this one's terminal objects
-        status = launch(_session, options, run, data, built, follow)
-        run.update(status=status)
+        try:
+            if options["devices"] > 1:
+                # A process of its own cannot use this one's terminal objects, and builds again
+                # what it can.
+                plain, rebuilt = Run(run.path, run.info), run.recipe_named
+                sent = None if rebuilt is not None else built
+                entries = launch(_elsewhere, options, plain, rebuilt, data, sent, _Anew(follow))
+            else:
+                entries = _session(Processes(), run, data, built, follow)
+        except LowerboundError as error:
+            with contextlib.suppress(LowerboundError, OSError):  # the disk may be full
+                run.reread()
+                run.update(status={**run.info["status"], "reason": "failed", "error": str(error)})
+            raise
+        run.update(**entries)
     run.forget()
     return run
 
 
-def _session(processes: Processes, run: Run, data: Data, built: Built, follow: Follow) -> dict:
+def _elsewhere(
+    processes: Processes,
+    run: Run,
+    rebuilt: str | None,
+    data: Data,
+    built: Built | None,
+    follow: Follow,
+) -> dict[str, Any]:
+    """`_session` in a process that was started for it."""
+    if built is None:
+        run = Run.open(run.path, rebuilt)
+        run.give(data)
+        with _seeded(run.info["training"]["seed"]):
+            built = run.built
+    return _session(processes, run, data, built, follow)
+
+
+def _session(
+    processes: Processes, run: Run, data: Data, built: Built, follow: Follow
+) -> dict[str, Any]:
     """What every process of a run does; the first one writes and tells."""
     first = processes.rank == 0
     options = run.info["training"]
     record = Record(run.path, options["tensorboard"]) if first else None
-    status = {"reason": "failed", "step": 0, "seconds": 0.0}
-    with _stop_signal() as stopped, _opened(follow) as tell:
+    status: dict[str, Any] = {}
+    with _stop_signal(processes.count > 1) as stopped, _opened(follow) as tell:
         events = fit(
             built.model,
             built.phases,
@@ -137,7 +185,7 @@ def _session(processes: Processes, run: Run, data: Data, built: Built, follow: F
         finally:
             if record is not None:
                 record.close()
-    return status
+    return {"status": status, "resolved": run.info["resolved"]}
 
 
 # Options
@@ -150,13 +198,12 @@ def _sort(source: Any, function: Any, options: Mapping[str, Any]) -> tuple[dict,
         "data": set() if _is_data(source) else set(_parameters(load)),
         "recipe": set() if function is None else set(options_of(function, python=True)),
     }
-    known["data"] |= set(_CHOICES)
+    known["data"] |= set(CHOICES)
     everything = set().union(*known.values())
     for name in options:
         if name not in everything:
-            raise LowerboundError(
-                f"unknown option '{name}'{nearest(name, everything) or '; see lowerbound train --help'}"
-            )
+            hint = nearest(name, everything) or "; see lowerbound train --help"
+            raise LowerboundError(f"unknown option '{name}'{hint}")
     parts = [{n: v for n, v in options.items() if n in names} for names in known.values()]
     training, data, arguments = parts
     return training, data, {} if function is None else check(function, arguments)
@@ -174,7 +221,7 @@ def _prepared(source: Any, function: Any, given: dict, arguments: Mapping[str, A
         given = {**given, "likelihood": needs}
     elif "likelihood" in arguments:
         given = {**given, "likelihood": arguments["likelihood"]}
-    choices = {n: v for n, v in given.items() if n in _CHOICES and v is not None}
+    choices = {n: v for n, v in given.items() if n in CHOICES and v is not None}
     if not _is_data(source):
         return load(source, **given)
     return source.prepare(**choices) if choices else source
@@ -191,26 +238,45 @@ def _build(function: Any, data: Data, arguments: Mapping[str, Any], seed: int) -
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def _seeded(seed: int) -> Generator[None]:
     """Initial weights from the run's seed, and the caller's random state as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
 
 
-def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments as JSON keeps them; modules are told by their class."""
-    return {
-        name: f"<{type(value).__name__}>" if isinstance(value, torch.nn.Module) else value
-        for name, value in arguments.items()
-    }
+def _plain(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Arguments as JSON keeps them, and the names of those that it cannot, told by their class."""
+    plain, own = {}, []
+    for name, value in arguments.items():
+        try:
+            plain[name] = json.loads(json.dumps(value))
+        except (TypeError, ValueError):
+            plain[name] = f"<{type(value).__name__}>"
+            own.append(name)
+    return plain, own
+
+
+def _absolute(source: Any) -> Any:
+    """A path that is there, from the root: a run is gone on with from any folder."""
+    if isinstance(source, str | Path) and (path := Path(source).expanduser()).exists():
+        return str(path.resolve())
+    return source
+
+
+def _named(what: Any) -> str | None:
+    """How a recipe is called in a run: by its name, or its file from the root."""
+    if not isinstance(what, str):
+        return next((name for name, function in RECIPES.items() if function is what), None)
+    path, _, function = what.rpartition(":")
+    return f"{Path(path).expanduser().resolve()}:{function}" if path.endswith(".py") else what
 
 
 def _short(name: str) -> str:
     return name.rpartition(":")[2]
 
 
-def _named(versions: Mapping[str, str]) -> str:
+def _listed(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
@@ -228,7 +294,7 @@ class _Anew:
 
 
 @contextlib.contextmanager
-def _opened(follow: Follow) -> Iterator[Follow]:
+def _opened(follow: Follow) -> Generator[Follow]:
     if isinstance(follow, _Anew) and follow.make is not None:
         with follow.make() as made:
             yield made
@@ -237,15 +303,23 @@ def _opened(follow: Follow) -> Iterator[Follow]:
 
 
 @contextlib.contextmanager
-def _stop_signal() -> Iterator[Callable[[], bool]]:
-    """SIGINT and SIGTERM ask the run to save and stop; a second one stops at once."""
+def _stop_signal(launched: bool) -> Generator[Callable[[], bool]]:
+    """SIGINT and SIGTERM ask the run to save and stop; a second one stops at once.
+
+    Args:
+        launched: whether this process was started by another one, which passes signals on. A
+            terminal sends SIGINT to both, and the system sends it when that one has died.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
         return
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    parent = os.getppid() if launched else None
 
     def ask(number: int, frame: Any) -> None:
+        if number == signal.SIGINT and os.getppid() == parent:
+            return
         asked.set()
         for known, handler in kept.items():
             signal.signal(known, handler)

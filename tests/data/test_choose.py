@@ -25,25 +25,74 @@ def colour(side: int = 8) -> np.ndarray:
 TABLE = RANDOM.normal((5.0, 100.0), (2.0, 3.0), (40, 2))
 CHOSEN = {
     "ink": (ink(), "bernoulli", "binary", "stochastic", "none", "mlp", (1, 12, 12)),
-    "ink in [0, 1]": (ink() / 255.0, "bernoulli", "binary", "stochastic", "none", "mlp", (1, 12, 12)),
-    "ink in rows": (ink().reshape(40, -1), "bernoulli", "binary", "stochastic", "none", "mlp", (144,)),
+    "ink in [0, 1]": (
+        ink() / 255.0,
+        "bernoulli",
+        "binary",
+        "stochastic",
+        "none",
+        "mlp",
+        (1, 12, 12),
+    ),
+    "ink in rows": (
+        ink().reshape(40, -1),
+        "bernoulli",
+        "binary",
+        "stochastic",
+        "none",
+        "mlp",
+        (144,),
+    ),
     "colour": (colour(), "discretized-logistic", "levels", "none", "none", "mlp", (3, 8, 8)),
     "large": (colour(20), "discretized-logistic", "levels", "none", "none", "conv", (3, 20, 20)),
     "colour in [0, 1]": (
         (colour() / 255).astype(np.float32),
-        "discretized-logistic", "levels", "none", "none", "mlp", (3, 8, 8),
+        "discretized-logistic",
+        "levels",
+        "none",
+        "none",
+        "mlp",
+        (3, 8, 8),
     ),
     "black and white": (ink() > 99, "bernoulli", "binary", "none", "none", "mlp", (1, 12, 12)),
-    "continuous images": (RANDOM.random((40, 8, 8)), "gaussian", "unit", "none", "none", "mlp", (1, 8, 8)),
+    "continuous images": (
+        RANDOM.random((40, 8, 8)),
+        "gaussian",
+        "unit",
+        "none",
+        "none",
+        "mlp",
+        (1, 8, 8),
+    ),
     "far images": (
-        RANDOM.normal(900, 5, (40, 8, 8)), "gaussian", "real", "none", "none", "mlp", (1, 8, 8),
+        RANDOM.normal(900, 5, (40, 8, 8)),
+        "gaussian",
+        "real",
+        "none",
+        "none",
+        "mlp",
+        (1, 8, 8),
     ),
     "table": (TABLE, "gaussian", "real", "none", "none", "mlp", (2,)),
     "counts": (
-        RANDOM.poisson(900, (40, 3)), "gaussian", "real", "none", "uniform", "mlp", (3,),
+        RANDOM.poisson(900, (40, 3)),
+        "gaussian",
+        "real",
+        "none",
+        "uniform",
+        "mlp",
+        (3,),
     ),
-    "tokens": (RANDOM.integers(0, 20, (40, 9)), "categorical", "categories", "none", "none", "mlp", (9,)),
-}  # fmt: skip
+    "tokens": (
+        RANDOM.integers(0, 20, (40, 9)),
+        "categorical",
+        "categories",
+        "none",
+        "none",
+        "mlp",
+        (9,),
+    ),
+}
 
 
 @pytest.mark.parametrize("case", CHOSEN)
@@ -108,19 +157,35 @@ def test_a_built_family_is_served_by_what_it_supports():
 
 
 REFUSED = {
-    "dequantize none": (colour(), {"likelihood": "gaussian", "dequantize": "none"}, "--dequantize uniform"),
+    "dequantize none": (
+        colour(),
+        {"likelihood": "gaussian", "dequantize": "none"},
+        "--dequantize uniform",
+    ),
     "[0, 255] floats": (ink().astype(np.float32), {"likelihood": "bernoulli"}, "divide by 255"),
     "negative": (TABLE - 50, {"likelihood": "bernoulli"}, r"expected values in \[0, 1\]"),
     "unit": (TABLE, {"likelihood": "continuous-bernoulli"}, r"expected values in \[0, 1\]"),
     "no levels": (TABLE, {"likelihood": "discretized-logistic"}, "--likelihood gaussian"),
     "no tokens": (colour(), {"likelihood": "categorical"}, "discretized-logistic"),
-    "no levels to spread": (RANDOM.random((9, 4, 4)), {"dequantize": "uniform"}, "--dequantize none"),
-    "binarized gaussian": (ink(), {"likelihood": "gaussian", "binarize": "stochastic"}, "bernoulli"),
+    "no levels to spread": (
+        RANDOM.random((9, 4, 4)),
+        {"dequantize": "uniform"},
+        "--dequantize none",
+    ),
+    "binarized gaussian": (
+        ink(),
+        {"likelihood": "gaussian", "binarize": "stochastic"},
+        "bernoulli",
+    ),
     "unknown": (ink(), {"likelihood": "bernouli"}, "did you mean 'bernoulli'"),
     "unknown binarize": (ink(), {"binarize": "stochastik"}, "did you mean 'stochastic'"),
-    "standardized levels": (colour(), {"likelihood": "discretized-logistic", "standardize": True}, "leave standardize out"),
+    "standardized levels": (
+        colour(),
+        {"likelihood": "discretized-logistic", "standardize": True},
+        "leave standardize out",
+    ),
     "not a flag": (ink(), {"standardize": "perhaps"}, "auto, true or false"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)

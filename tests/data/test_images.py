@@ -74,6 +74,17 @@ def test_folder_and_zip_hold_the_same(classes, memory, prefix):
     assert torch.equal(data.train.stored(some_rows), data.train.all()[some_rows])
 
 
+@pytest.mark.parametrize("memory", [None, 0])
+def test_large_images_are_decoded_by_threads_in_order(tmp_path, memory):
+    images = [some(96, 96, 3) for _ in range(40)]  # noise: files above 8 KB
+    for index, image in enumerate(images):
+        write(tmp_path / "set" / "train" / f"{index:02}.png", image)
+    write(tmp_path / "set" / "test" / "a.png", images[0])
+    data = load(tmp_path / "set", memory=memory)
+    expected = np.stack([image.transpose(2, 0, 1) for image in images])
+    assert np.array_equal(data.train.all().numpy(), expected)
+
+
 def test_grey_formats_keep_their_values(tmp_path):
     pixels = {name: some(4, 7) for name in ("a.pgm", "b.png", "c.bmp", "d.tif")}
     for name, image in pixels.items():

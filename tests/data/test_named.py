@@ -73,7 +73,7 @@ def test_neither_found_nor_online(tmp_path):
         load("mnist", data_dir=tmp_path)
     message = str(caught.value)
     assert str(tmp_path) in message and str(tmp_path / "cache") in message
-    assert "no network" in message and "mnist.npz" in message and "--data-dir" in message
+    assert "ConnectionError" in message and "mnist.npz" in message and "--data-dir" in message
     assert "\n" not in message
 
 
@@ -142,6 +142,13 @@ def test_fetched_once_with_the_sums_of_its_authors(tmp_path, monkeypatch):
     assert fetched[0][1] == "md5:f68b3c2dcbeaaa9fbdd348bbdeb94873"
     check(load("mnist"))
     assert len(fetched) == 4
+
+
+def test_a_fetch_that_broke_off_is_taken_up_again(tmp_path):
+    write_idx(tmp_path / "cache" / "mnist")
+    (tmp_path / "cache" / "mnist" / formats.IDX[3]).unlink()
+    with pytest.raises(LowerboundError, match="came neither"):
+        load("mnist")
 
 
 def test_the_second_mirror_serves_when_the_first_fails(monkeypatch):

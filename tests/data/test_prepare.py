@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from lowerbound.data import DataSpec, Prepare, held_out, load
-from lowerbound.data.prepare import uniform
 
 
 def grey(levels: int = 256, count: int = 8, seed: int = 0) -> np.ndarray:
@@ -45,15 +44,6 @@ def test_binarization_is_fixed_at_the_ends_and_exact_between():
     share = (cells[:, None] < grey_values).double().mean(0)
     assert (share - stored.double() / 255).abs().max() <= 0.5 / 65536 + 1e-12
     assert share[0] == 0.0 and share[255] == 1.0
-
-
-def test_uniform_draws_are_the_midpoints_of_cells():
-    u = uniform(torch.Size((999, 101)), torch.device("cpu"), torch.Generator().manual_seed(1))
-    assert u.shape == (999, 101) and u.dtype == torch.float32
-    assert 0.0 < float(u.min()) < 1e-4 and 1 - 1e-4 < float(u.max()) < 1.0
-    assert torch.equal(u * 65536 % 1, torch.full_like(u, 0.5))
-    assert float(u.mean()) == pytest.approx(0.5, abs=0.005)
-    assert float(u.var()) == pytest.approx(1 / 12, abs=0.002)
 
 
 def test_threshold_and_levels():

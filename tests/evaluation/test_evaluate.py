@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lowerbound.data.spec import DataSpec
-from lowerbound.distributions import Delta, DiagonalGaussian, Head, StandardNormal
+from lowerbound.distributions import Categorical, Delta, DiagonalGaussian, Head, StandardNormal
 from lowerbound.errors import LowerboundError
 from lowerbound.evaluation import (
     Evaluation,
@@ -126,6 +126,25 @@ def test_a_refused_likelihood_keeps_its_rate(bernoulli: LatentModel, pixels: Ten
     assert found.bound is None
     assert found.distortion is None
     assert found.rate is not None
+
+
+def test_tokens_stay_integers_and_have_no_squared_error() -> None:
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Embedding(4, 3), nn.Flatten(), nn.Linear(15, 4))
+    model = LatentModel(
+        StandardNormal(2),
+        Head(nn.Linear(2, 20), Categorical((5,), levels=4)),
+        Head(encoder, DiagonalGaussian(2)),
+    )
+    with torch.no_grad():  # whatever the code, every token is as likely
+        model.likelihood.network.weight.zero_()
+        model.likelihood.network.bias.zero_()
+    spec = spec_of("tokens", (5,), support="categories", levels=4)
+    found = evaluate(model, spec, torch.randint(4, (30, 5)), samples=5000)
+    assert found.log_likelihood is not None
+    assert found.log_likelihood.bits_per_dim == pytest.approx(2.0, abs=0.01)
+    assert found.distortion == pytest.approx(5 * math.log(4), rel=1e-5)
+    assert found.squared_error is None
 
 
 def test_active_units_of_a_planted_model() -> None:

@@ -6,7 +6,7 @@ import torch
 from lowerbound.evaluation.tiles import cut
 
 
-@pytest.mark.parametrize("samples", [1, 5, 999, 1000, 5000, 70_001])
+@pytest.mark.parametrize("samples", [1, 5, 1000, 7001])
 @pytest.mark.parametrize("code", [1, 20, 3072, 2**21])
 @pytest.mark.parametrize("rows", [1, 7, 1024, None])
 def test_tiles_cover_their_block(samples: int, code: int, rows: int | None) -> None:

@@ -104,7 +104,7 @@ def choose(
     chosen, reason = _network(choices["kind"], facts, network)
     if reason:
         why["network"] = reason
-    given = likelihood["name"] if isinstance(likelihood, Mapping) else likelihood
+    given = likelihood.get("name", "") if isinstance(likelihood, Mapping) else likelihood
     shown = name if isinstance(given, str) else type(given).__name__
     return Choices(**{**_AS_STORED, **choices}, likelihood=shown, network=chosen, why=why)
 
@@ -287,7 +287,7 @@ def _nearly_binary(facts: Facts) -> bool:
 
 def _network(kind: str, facts: Facts, network: Any) -> tuple[str, str]:
     if network != "auto":
-        given = network["name"] if isinstance(network, Mapping) else network
+        given = network.get("name", "") if isinstance(network, Mapping) else network
         return (given if isinstance(given, str) else type(given).__name__), ""
     numbers = math.prod(facts.event_shape)
     if kind != "image":
@@ -299,7 +299,7 @@ def _network(kind: str, facts: Facts, network: Any) -> tuple[str, str]:
 
 def _name(likelihood: Any, facts: Facts) -> str:
     """The likelihood's name; of a built family, one of the names that need what it supports."""
-    given = likelihood["name"] if isinstance(likelihood, Mapping) else likelihood
+    given = likelihood.get("name", "") if isinstance(likelihood, Mapping) else likelihood
     if isinstance(given, str):
         given = given.replace("_", "-")
         return given if given == "auto" else _known("likelihood", given, NEEDS)

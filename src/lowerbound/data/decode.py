@@ -19,6 +19,7 @@ from lowerbound.errors import LowerboundError
 
 Size = tuple[int, int]  # height, width
 _TOGETHER = 64  # files a thread decodes in one go
+_SMALL = 8192  # bytes of a file
 _GREY = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L")
 
 
@@ -34,7 +35,16 @@ def decode(
     files: Files, names: Sequence[str], size: Size | None
 ) -> Iterator[tuple[str, np.ndarray | str]]:
     """Each name with its pixels, or with the reason why it does not open; in order."""
-    return _threaded(names, lambda name: open_image(files, name, size))
+    # A small image spends its time in Python, where threads only wait for each other.
+    large = len(names) > 1 and len(_bytes_of(files, names[0])) > _SMALL
+    return _threaded(names, lambda name: open_image(files, name, size), large)
+
+
+def _bytes_of(files: Files, name: str) -> bytes:
+    try:
+        return files.read(name)
+    except _FAILURES:
+        return b""
 
 
 def headers(
@@ -52,23 +62,24 @@ def headers(
             return _reason(error)
         return np.broadcast_to(np.uint8(0), (*(size or shape), *colour))
 
-    return _threaded(names, header)
+    return _threaded(names, header, threads=False)
 
 
 def _threaded(
-    names: Sequence[str], work: Callable[[str], np.ndarray | str]
+    names: Sequence[str], work: Callable[[str], np.ndarray | str], threads: bool
 ) -> Iterator[tuple[str, np.ndarray | str]]:
-    groups = [names[start : start + _TOGETHER] for start in range(0, len(names), _TOGETHER)]
-    if len(groups) == 1:
+    if not threads:
         yield from ((name, work(name)) for name in names)
         return
-    threads = min(len(groups), os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as pool:
+    workers = os.cpu_count() or 1
+    together = max(1, min(_TOGETHER, len(names) // (4 * workers)))
+    groups = [names[start : start + together] for start in range(0, len(names), together)]
+    with ThreadPoolExecutor(workers) as pool:
         waiting = []
         coming = iter(groups)
         for group in coming:  # a few groups ahead, so that decoded images do not pile up
             waiting.append((group, pool.submit(lambda some: [work(name) for name in some], group)))
-            if len(waiting) >= 4 * threads:
+            if len(waiting) >= 4 * workers:
                 done, future = waiting.pop(0)
                 yield from zip(done, future.result(), strict=True)
         for done, future in waiting:
@@ -90,7 +101,9 @@ def open_image(files: Files, name: str, size: Size | None) -> np.ndarray | str:
     """Pixels (H, W) or (H, W, 3), uint8, or the reason why there are none."""
     try:
         with Image.open(io.BytesIO(files.read(name))) as opened:
-            image = ImageOps.exif_transpose(opened) if opened.format in ("JPEG", "TIFF") else opened
+            # Looked for only where there is something: it costs as much as a small image.
+            turned = "exif" in opened.info or opened.format == "TIFF"
+            image = ImageOps.exif_transpose(opened) if turned else opened
             if image.mode.startswith("I;16"):
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             elif image.mode in ("I", "F"):

@@ -131,7 +131,9 @@ class Facts:
     def _labels(self) -> str:
         classes, counts = self.classes or (), self.counts or ()
         shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
-        return f"{len(classes)} classes ({shown}), {min(counts):,} to {max(counts):,} examples each"
+        least, most = min(counts), max(counts)
+        each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        return f"{len(classes)} classes ({shown}), {each} training examples each"
 
     def _constant(self, still: int) -> str:
         total = math.prod(self.event_shape)

@@ -185,7 +185,7 @@ def _find(name: str, place: Path) -> Source | None:
     zips += sorted(place.glob(f"{name}_*.zip"))  # cifar10_jpeg.zip
     folders = [place / spelling for spelling in spellings]
     for path in (*zips, *folders):
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        if path.is_file() or (path.is_dir() and any(each.is_dir() for each in path.iterdir())):
             return _noted(images.read(path, None, skip_bad=False), path)
     return None
 
@@ -236,7 +236,8 @@ def _fetch(name: str, places: list[Path]) -> Path:
                 pooch.retrieve(mirror + file, known_hash=f"md5:{md5}", fname=file, path=folder)
             return folder
         except (OSError, ValueError) as error:  # requests' errors are OSErrors
-            reason = f"{mirror}: {str(error).splitlines()[0][:100]}"
+            wrong = isinstance(error, ValueError)
+            reason = f"{mirror}: {'another checksum' if wrong else type(error).__name__}"
     files = ", ".join(known.files)
     raise LowerboundError(
         f"expected {name} in {', '.join(map(str, places))} or online, came neither ({reason}): "

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import constraints
 
+from ..noise import normal
 from .base import EventDistribution
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
@@ -98,7 +99,7 @@ class DiagonalNormal(EventDistribution):
 
     def _noise(self, sample_shape: Any) -> Tensor:
         shape = (*sample_shape, *self.loc.shape)
-        return torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
+        return normal(shape, self.loc.dtype, self.loc.device)
 
     def _log_density(self, standardized: Tensor) -> Tensor:
         # log_scale broadcasts inside the one fused pass, so a shared σ is never expanded.

@@ -219,7 +219,7 @@ def _note(kind: str, spec: DataSpec, found: LogLikelihood | None) -> str:
         if dequantized:
             note += f" of the dequantized density, in expectation a lower bound on {target}"
     elif kind == "lower bound":
-        note = f"evidence lower bound (ELBO){of} in expectation below {target}"
+        note = f"evidence lower bound (ELBO){of or ','} in expectation below {target}"
     else:
         assert found is not None
         note = f"importance-weighted estimate with k = {found.samples:,}{of or ';'} "

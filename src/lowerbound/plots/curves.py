@@ -75,7 +75,7 @@ def latent_usage(
         title: what is shown.
     """
     parts = np.sort(np.asarray(kl_per_dimension, float))[::-1]
-    figure = new_figure(6.8, 3.2, title)
+    figure = new_figure(5.8, 3.8, title)
     axes = style(figure.add_subplot(), xlabel="code dimension, by rate", ylabel="rate (nats)")
     axes.grid(False, axis="x")
     place = np.arange(1, len(parts) + 1)

@@ -189,8 +189,8 @@ def _canvas(
 ) -> tuple[Figure, Axes]:
     """A figure as wide as a page or less, of the array's shape, and one bare pair of axes."""
     height, width = whole.shape[:2]
-    # A side of 6 inches for square grids; small images are not blown up beyond 0.7 inch each.
-    inches = 8.0 if width > 2 * height else 6.0
+    # Strips get the width of a page, squares half of one.
+    inches = 8.0 if width > 2 * height else 5.2
     figure = new_figure(inches + left, inches * height / width + bottom + 0.45, title)
     return figure, figure.add_subplot()
 

@@ -36,11 +36,11 @@ def latent_map(
     """
     if found.points.shape[1] == 1:
         return _one_dimension(found.points[:, 0], labels, classes, title)
-    figure = new_figure(6.8, 5.6, title)
+    figure = new_figure(5.8, 4.9, title)
     names = ("z$_0$", "z$_1$")
     if found.explained_variance is not None:
         names = tuple(
-            f"principal component {i} ({100 * part:.0f} % of the variance)"
+            f"component {i} ({100 * part:.0f} % of the variance)"
             for i, part in enumerate(found.explained_variance, 1)
         )
     axes = style(figure.add_subplot(), xlabel=names[0], ylabel=names[1])
@@ -74,7 +74,7 @@ def latent_map(
 def _one_dimension(
     values: Array, labels: Array | None, classes: Sequence[str] | None, title: str
 ) -> Figure:
-    figure = new_figure(6.8, 3.6, title)
+    figure = new_figure(5.8, 3.9, title)
     axes = style(figure.add_subplot(), xlabel="z$_0$", ylabel="examples")
     bins = int(np.clip(np.sqrt(len(values)), 10, 60))
     edges = np.histogram_bin_edges(values, bins=bins).tolist()
@@ -82,10 +82,9 @@ def _one_dimension(
     if labels is None or not _are_classes(np.asarray(labels), shown):
         axes.hist(values, bins=edges, color=HELD_OUT)
         return figure
-    for label, colour in zip(shown, CLASSES, strict=False):
-        some = values[np.asarray(labels) == label]
-        axes.hist(some, bins=edges, color=colour, histtype="step", linewidth=1.4)
-        axes.plot([], [], color=colour, label=_name(label, classes))
+    parts = [values[np.asarray(labels) == label] for label in shown]
+    names = [_name(label, classes) for label in shown]
+    axes.hist(parts, bins=edges, color=CLASSES[: len(shown)], label=names, stacked=True)
     legend(axes, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

@@ -64,6 +64,10 @@ def plain(text: str) -> str:
 
 def to_png(figure: Figure) -> bytes:
     """The figure as PNG. The same figure gives the same bytes."""
+    if figure.get_layout_engine() is not None:
+        # Every drawing moves the layout on by a little; it is settled once.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

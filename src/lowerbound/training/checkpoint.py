@@ -88,8 +88,8 @@ def fill(names: Mapping[str, Tensor], stored: Mapping[str, Tensor], path: Path) 
     if missing or extra:
         raise LowerboundError(
             f"{path} belongs to another model: expected '{(missing or extra)[0]}' "
-            f"{'in it' if missing else 'in the model'} ({len(missing)} missing, {len(extra)} extra); "
-            "open it with the recipe that it was trained with"
+            f"{'in it' if missing else 'in the model'} ({len(missing)} missing, {len(extra)} "
+            "extra); open it with the recipe that it was trained with"
         )
     with torch.no_grad():
         for name, target in names.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -98,12 +98,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def pick_threads(asked: int | None, devices: int, device: torch.device) -> int:
-    """CPU threads of one process."""
-    if asked is not None:
-        return asked
-    cores = torch.get_num_threads()
-    return max(1, cores // devices) if device.type == "cpu" else cores
+def pick_threads(asked: int | None) -> int:
+    """CPU threads of one process: what torch finds, which is a process's share of the cores."""
+    return torch.get_num_threads() if asked is None else asked
 
 
 def versions() -> dict[str, str]:
@@ -151,30 +148,3 @@ class Processes:
         """Until all processes are here."""
         if self._fabric is not None:
             self._fabric.barrier()
-
-
-def launch(function: Callable[..., Any], options: Mapping[str, Any], *arguments: Any) -> Any:
-    """Call ``function(processes, *arguments)`` in each of ``options["devices"]`` processes.
-
-    Returns:
-        what the first process returned.
-
-    Raises:
-        LowerboundError: fewer devices than asked for.
-    """
-    if options["devices"] == 1:
-        return function(Processes(), *arguments)
-    device = pick_device(options["accelerator"])
-    if device.type == "cuda" and torch.cuda.device_count() < options["devices"]:
-        raise LowerboundError(
-            f"expected {options['devices']} GPUs because of --devices, found "
-            f"{torch.cuda.device_count()}; pass --devices {torch.cuda.device_count()}"
-        )
-    from lightning_fabric import Fabric
-
-    fabric = Fabric(accelerator=device.type, devices=options["devices"], strategy="ddp_spawn")
-    return fabric.launch(_enter, function, arguments)
-
-
-def _enter(fabric: Any, function: Callable[..., Any], arguments: tuple) -> Any:
-    return function(Processes(fabric), *arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from .step import PhaseStep
 
 _REPORT_SECONDS = 0.5
 _CLOSED_FORM_ROWS = 4096
+_MOST_REPORTS = 5000
 
 
 def fit(
@@ -131,9 +133,7 @@ class _Loop:
 
     def resolve(self, resolved: dict[str, Any]) -> dict[str, Any]:
         options = self.options
-        threads = resolved.get("threads") or engine.pick_threads(
-            options["threads"], self.processes.count, self.device
-        )
+        threads = resolved.get("threads") or engine.pick_threads(options["threads"])
         torch.set_num_threads(threads)
         precision, why_precision = engine.pick_precision(
             resolved.get("precision", options["precision"]), self.device
@@ -157,7 +157,7 @@ class _Loop:
                 raise LowerboundError(f"the training step did not compile: {trouble}")
             if trouble is not None:
                 compiled, why_compile = False, f"it did not compile: {trouble}"
-        every = max(1, min(round(_REPORT_SECONDS / seconds), round(self.per_epoch / 4)))
+        every = self._report_every(seconds)
         choices = {
             "device": str(self.device),
             "threads": threads,
@@ -175,13 +175,20 @@ class _Loop:
         return self._fetch(0)[0]
 
     def _eager_seconds(self) -> float:
-        """Seconds of an eager step, from the second of two."""
-        for _ in range(2):
+        """Seconds of an eager step: the best of a few, for other programs only ever add."""
+        best = math.inf
+        for _ in range(4):
             begin = time.perf_counter()
             self._advance(record=False)
             if self.device.type == "cuda":
                 torch.cuda.synchronize()
-        return time.perf_counter() - begin
+            best = min(best, time.perf_counter() - begin)
+        return best
+
+    def _report_every(self, step_seconds: float) -> int:
+        """Steps between two reports: about half a second, four an epoch, at most 5,000 a run."""
+        wanted = min(round(_REPORT_SECONDS / step_seconds), round(self.per_epoch / 4))
+        return max(1, wanted, (self.total or 0) // _MOST_REPORTS)
 
     def _expected_seconds(self, step_seconds: float) -> float:
         limits = []
@@ -193,7 +200,7 @@ class _Loop:
 
     def _compile(self) -> str | None:
         """Compile every phase's step and try it once; what went wrong, in a line, or None."""
-        torch._dynamo.config.trace_autograd_ops = True
+        torch._dynamo.config.trace_autograd_ops = True  # ty: ignore[invalid-assignment]
         for step in self.steps:
             step.compile(self.apart)
         try:
@@ -256,12 +263,17 @@ class _Loop:
                 yield from self._save()
                 saved = time.perf_counter()
         yield from self._save()
-        if self.folder is not None and self.processes.rank == 0:
-            if not patience or not (self.folder / WEIGHTS).exists():
-                state.save_weights(self.folder)
+        kept = bool(patience) and self.folder is not None and (self.folder / WEIGHTS).exists()
+        if self.folder is not None and self._writes and not kept:
+            state.save_weights(self.folder)
         self.batches.close()
         self.processes.wait()
         yield Finished(state.step, reason, state.seconds)
+
+    @property
+    def _writes(self) -> bool:
+        """Whether this process keeps the run's files."""
+        return self.folder is not None and self.processes.rank == 0
 
     def _already_over(self) -> str:
         """Why there is nothing to do in a run that is resumed, or ``""``."""
@@ -351,7 +363,7 @@ class _Loop:
             found, told = phase.gradients(*batch, numbers)
             found = [gradient.float() for gradient in found]
             values = told if values is None else values + told
-            gradients = found if not gradients else torch._foreach_add(gradients, found)
+            gradients = found if not gradients else list(torch._foreach_add(gradients, found))
         assert values is not None
         flat = torch.cat([*(g.reshape(-1) for g in gradients), values]) / len(microbatches)
         flat = self.processes.average(flat)
@@ -369,7 +381,9 @@ class _Loop:
             table = torch.stack(pending).double().cpu()  # (steps, values)
             bad = (~table.isfinite()).any(1).nonzero()
             if len(bad):
-                self._refuse(step, self.state.step - (len(pending) - int(bad[0])) * step.phase.every)
+                self._refuse(
+                    step, self.state.step - (len(pending) - int(bad[0])) * step.phase.every
+                )
             prefix = "" if len(self.steps) == 1 else f"{step.phase.name}/"
             pairs = zip(step.names, table.mean(0).tolist(), strict=True)
             means |= {prefix + name: value for name, value in pairs}
@@ -388,24 +402,27 @@ class _Loop:
     def _look(self) -> HeldOut:
         state = self.state
         with state.shipped_weights():
-            values = self.held_out.measure(
-                self.model, self.phases, self._scheduled(self._clock())
-            )
+            values = self.held_out.measure(self.model, self.phases, self._scheduled(self._clock()))
         score = values.get("bound", -next(iter(values.values())))
         best = state.best is None or score > state.best
         state.best, state.waited = (score, 0) if best else (state.best, state.waited + 1)
-        if best and self.options["patience"] and self.folder is not None:
-            if self.processes.rank == 0:
-                state.save_weights(self.folder)
+        if best and self.options["patience"] and self.folder is not None and self._writes:
+            state.save_weights(self.folder)
         epoch = state.step / self.per_epoch
         return HeldOut(
-            state.step, epoch, state.seconds, self.held_out.split, self.held_out.examples, values, best
+            state.step,
+            epoch,
+            state.seconds,
+            self.held_out.split,
+            self.held_out.examples,
+            values,
+            best,
         )
 
     def _save(self) -> Iterator[Event]:
         """A checkpoint, of a state that is known to be finite."""
         self._collect(clear=False)
-        if self.folder is not None and self.processes.rank == 0:
+        if self.folder is not None and self._writes:
             self.state.save(self.folder)
             self.saved_at = self.state.step
             yield Checkpointed(self.state.step)

@@ -1,4 +1,4 @@
-"""The options of a training run: one typed signature for Python, the command line and the run folder.
+"""The options of a training run: one typed signature for Python, command line and run folder.
 
 No torch here: the command line reads this file to answer ``--help``.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+from lowerbound.errors import LowerboundError
 from lowerbound.options import Span, check, options_of
 
 
@@ -70,13 +71,49 @@ def training_options(
         compile: compile the training step; auto does where it pays back within the run.
         threads: CPU threads; the default is what torch finds.
         held_out_every: epochs between two reports on held-out data.
-        checkpoint_minutes: minutes between two checkpoints; 0 writes one at every held-out report.
-        tensorboard: also write TensorBoard's event files into the run; auto does if it is installed.
+        checkpoint_minutes: minutes between two checkpoints; 0: one at every held-out report.
+        tensorboard: also write TensorBoard's event files; auto does if it is installed.
 
     Returns:
         The options, checked, by name.
     """
     return dict(locals())
+
+
+def batch_size(options: Mapping[str, Any], examples: int) -> int:
+    """Examples per step: as asked, but no more than there are, and the same for each microbatch.
+
+    Raises:
+        LowerboundError: not one for each.
+    """
+    shards = options["devices"] * options["accumulate"]
+    wanted = min(options["batch_size"], examples)
+    if wanted < shards:
+        raise LowerboundError(
+            f"expected a batch of at least {shards} examples, one per process and microbatch, came "
+            f"{wanted} of {examples} examples; pass a larger --batch-size, or fewer --devices or "
+            "--accumulate"
+        )
+    return wanted - wanted % shards
+
+
+def refuse_unfit(options: Mapping[str, Any], examples: int, validation: int | None) -> None:
+    """Refuse options that cannot be with so many examples.
+
+    Args:
+        options: resolved.
+        examples: that train.
+        validation: held-out examples for choices in training; None if there are none.
+
+    Raises:
+        LowerboundError: early stopping without a validation split, too small a batch.
+    """
+    batch_size(options, examples)
+    if options["patience"] is not None and not validation:
+        raise LowerboundError(
+            f"--patience {options['patience']}: expected a validation split, so that the test data "
+            "stay unseen, came none; pass --validation-fraction 0.1"
+        )
 
 
 def resolve(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,11 @@ class TrainingState:
         """Fold the weights into their moving average."""
         if self._average:
             with torch.no_grad():
-                torch._foreach_lerp_(self._average, self._live, 1.0 - self.decay)
+                weight = 1.0 - self.decay
+                torch._foreach_lerp_(self._average, self._live, weight)  # ty: ignore[no-matching-overload]
 
     @contextlib.contextmanager
-    def shipped_weights(self) -> Iterator[None]:
+    def shipped_weights(self) -> Generator[None]:
         """The model in evaluation mode with the weights that the run ships: averaged if asked."""
         kept = [p.detach().clone() for p in self._live] if self._average else []
         was_training = self.model.training
@@ -110,7 +111,7 @@ class TrainingState:
             save_tensors(folder / WEIGHTS, self.model.state_dict(), about)
 
     @contextlib.contextmanager
-    def untouched(self) -> Iterator[None]:
+    def untouched(self) -> Generator[None]:
         """Try a step and take it back."""
         kept = {name: tensor.detach().clone() for name, tensor in self.tensors().items()}
         counts = [step.optimizer.count for step in self.steps]

@@ -59,7 +59,7 @@ class PhaseStep:
         self.names: list[str] = []
         self.whole: Callable[..., Tensor] = self._whole
         self.gradients: Callable[..., tuple[list[Tensor], Tensor]] = self._gradients
-        self.update: Callable[..., None] = self._update
+        self.update: Callable[..., Tensor] = self._update
 
     def probe(
         self, source: Tensor, index: Tensor | None, context: tuple, scheduled: Mapping[str, Tensor]
@@ -102,7 +102,7 @@ class PhaseStep:
         return gradients, torch.stack([terms.loss.detach(), *parts])
 
     def _update(self, gradients: Sequence[Tensor], scalars: Tensor) -> Tensor:
-        """Clip and move; the gradient's norm (1,) before clipping, (0,) where it is not asked for."""
+        """Clip and move; the gradient's norm (1,) before clipping, (0,) if it is not clipped."""
         if self.clip is None:
             self.optimizer.update(gradients, scalars)
             return scalars.new_zeros(0)

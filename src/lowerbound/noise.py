@@ -1,0 +1,61 @@
+"""Random numbers that a CPU draws fast, in eager code and within a compiled step.
+
+Torch draws one number after the other on a CPU, also within a compiled step, where that was a
+quarter of the time that a small model needs. Here two keys come from torch's generator, and the
+number at each place is a hash of its index and the keys: integer arithmetic that is vectorized,
+shared between threads, and fused with what uses it. Other devices draw in parallel as they are.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def uniform(
+    shape: torch.Size | tuple[int, ...],
+    device: torch.device,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Uniform draws in [0, 1) with 24 bits, float32 (*shape).
+
+    >>> u = uniform((1000,), torch.device("cpu"), torch.Generator().manual_seed(0))
+    >>> bool((0 <= u).all() and (u < 1).all()), round(float(u.mean()), 1)
+    (True, 0.5)
+    """
+    if device.type != "cpu":
+        return torch.rand(shape, device=device, generator=generator)
+    keys = torch.randint(-(2**31), 2**31 - 1, (2,), dtype=torch.int32, generator=generator)
+    return _unit(math.prod(shape), keys).view(shape)
+
+
+def normal(shape: torch.Size | tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Standard normal draws (*shape).
+
+    Eager code leaves it to torch, whose generator is vectorized there; within a compiled step for a
+    CPU it is the transform of Box & Muller 1958 of two uniform draws.
+    """
+    if device.type != "cpu" or dtype != torch.float32 or not torch.compiler.is_compiling():
+        return torch.randn(shape, dtype=dtype, device=device)
+    keys = torch.randint(-(2**31), 2**31 - 1, (4,), dtype=torch.int32)
+    count = math.prod(shape)
+    radius = (-2.0 * torch.log1p(-_unit(count, keys[:2]))).sqrt()
+    angle = (2.0 * math.pi) * _unit(count, keys[2:])
+    return (radius * torch.cos(angle)).view(shape)
+
+
+def _unit(count: int, keys: Tensor) -> Tensor:
+    """`count` numbers in [0, 1), float32, from two int32 keys."""
+    bits = _scramble(torch.arange(count, dtype=torch.int32).bitwise_xor_(keys[0]))
+    bits = _scramble(bits.add_(keys[1]))
+    return (bits >> 8).bitwise_and_(0xFFFFFF).float().mul_(2.0**-24)
+
+
+def _scramble(bits: Tensor) -> Tensor:
+    """A bijection of 32-bit integers in which every bit of the input moves half of the output's
+    (the "lowbias32" finalizer, C. Wellons, Prospecting for hash functions, 2018). In place."""
+    bits.bitwise_xor_((bits >> 16).bitwise_and_(0xFFFF)).mul_(0x7FEB352D)
+    bits.bitwise_xor_((bits >> 15).bitwise_and_(0x1FFFF)).mul_(0x846CA68B - 2**32)
+    return bits.bitwise_xor_((bits >> 16).bitwise_and_(0xFFFF))
