@@ -126,7 +126,7 @@ def evaluate(
         run.model.to(device),
         run.spec,
         x,
-        name=run.info["recipe"] or type(run.model).__name__,
+        name=run.name,
         samples=samples,
         precision=_PRECISIONS[precision],
         seed=seed,

@@ -16,11 +16,7 @@ from .data import Data, DataSpec, Prepare, held_out
 from .errors import LowerboundError
 from .evaluation import posterior_mean
 from .latent import latent_map, manifold_codes, posterior_means
-
-try:
-    from .report import write_report
-except ImportError:
-    write_report = None
+from .report import Picture, write_report
 from .runs import Run
 from .training.checkpoint import write_whole
 
@@ -29,6 +25,27 @@ if TYPE_CHECKING:
 
 _SHOWN, _SAMPLES, _MAPPED = 10, 64, 2000
 _SEED = 0
+_CAPTIONS = {
+    "reconstructions": (
+        "Reconstructions",
+        "Held-out data above, below what the model makes of them: the likelihood's mean at the "
+        "posterior's mean.",
+    ),
+    "samples": ("Samples", "The likelihood's mean at codes drawn from the prior."),
+    "latent_map": (
+        "Codes of held-out data",
+        "The posterior's means: as they are if there are two dimensions, else their first two "
+        "principal components.",
+    ),
+    "manifold": (
+        "Learned manifold",
+        "What the code plane decodes to, at even steps of the prior's probability.",
+    ),
+    "latent_usage": (
+        "Code dimensions in use",
+        "The rate of each dimension; one near zero carries nothing about the data.",
+    ),
+}
 
 
 def draw(run: Run, data: Data) -> list[Path]:
@@ -160,7 +177,8 @@ def _report(run: Run, data: Data, paths: list[Path]) -> None:
         title=f"{run.info['recipe'] or 'model'} on {run.spec.name}",
         facts=data.lines(),
         evaluation=run.evaluation,
-        pictures=paths,
+        # The report draws the learning curves itself, beside the numbers of training.
+        pictures=[Picture(_CAPTIONS[p.stem][0], p, _CAPTIONS[p.stem][1]) for p in paths if p.stem in _CAPTIONS],
         metrics=run.metrics(),
         info=run.info,
     )

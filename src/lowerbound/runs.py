@@ -17,8 +17,8 @@ import numpy as np
 
 from .errors import LowerboundError, nearest
 from .options import check
-from .training.checkpoint import fill, load_tensors, write_whole
-from .training.state import CHECKPOINT, WEIGHTS
+from .training.checkpoint import fill, load_tensors, read_about, write_whole
+from .training.state import CHECKPOINT, WEIGHTS, shipped
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +61,8 @@ class Run:
     def __init__(self, path: Path, info: dict[str, Any], built: Built | None = None) -> None:
         self.path, self.info = path, info
         self._given = built
-        self._recipe: str | Callable[..., Built] | None = None  # the one that was named at opening
+        #: What may build the model anew: a recipe's name, or what was passed at opening.
+        self.recipe: str | Callable[..., Built] | None = None
         self._data: Data | None = None
 
     # Opening and making
@@ -113,8 +114,11 @@ class Run:
         file = path / DESCRIPTION
         if not file.is_file():
             raise LowerboundError(f"{path} is no run: it has no {DESCRIPTION}; {_others(path)}")
+        from .recipes import RECIPES
+
         run = cls(path, _read(file))
-        run._recipe = recipe
+        known = run.info["recipe"] in RECIPES and not run.info.get("own")
+        run.recipe = run.info["recipe"] if recipe is None and known else recipe
         return run
 
     def write(self) -> None:
@@ -166,17 +170,12 @@ class Run:
 
         if self._data is not None:
             return self._data.spec
-        return DataSpec.from_json(self.info["data"]["spec"])
-
-    @property
-    def recipe_named(self) -> str | None:
-        """The name of the recipe that can build the model anew, in any process; None if none can."""
-        from .recipes import RECIPES
-
-        if isinstance(self._recipe, str):
-            return self._recipe
-        known = self._recipe is None and self._given is None and not self.info.get("own")
-        return self.info["recipe"] if known and self.info["recipe"] in RECIPES else None
+        try:
+            return DataSpec.from_json(self.info["data"]["spec"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise LowerboundError(
+                f"{self.path / DESCRIPTION} is corrupt (data: {error}); restore it or train again"
+            ) from None
 
     @cached_property
     def built(self) -> Built:
@@ -189,17 +188,16 @@ class Run:
             return self._given
         from .recipes import RECIPES, Built, recipe
 
-        own, named = self.info.get("own", []), self._recipe or self.info["recipe"]
-        if self._recipe is None and (own or named not in RECIPES):
-            what = f"'{named}'" if named and not own else "code"
+        own, named = self.info.get("own", []), self.recipe
+        if named is None:
+            file = self.info["recipe"] if not own else None
             raise LowerboundError(
-                f"{self.path} was trained with {what} of one's own, which is not in the run; open it "
-                f"with the function that builds the model: recipe="
-                f"'{'file.py:function' if own or not named else named}'"
+                f"{self.path} was trained with code of one's own, which is not in the run; open it "
+                f"with the function that builds the model: recipe='{file or 'file.py:function'}'"
             )
         function = recipe(named) if isinstance(named, str) else named
         arguments = {n: v for n, v in self.info["arguments"].items() if n not in own}
-        if self._recipe is None:
+        if named in RECIPES:
             arguments = check(function, arguments)  # run.json may have been edited
         else:
             takes = inspect.signature(function).parameters
@@ -215,18 +213,21 @@ class Run:
         """
         from .distributions import set_precision
 
-        path = self.path / WEIGHTS
-        if not path.exists() and (self.path / CHECKPOINT).exists():
-            stored, _ = load_tensors(self.path / CHECKPOINT)
-            weights = {k.removeprefix("model."): v for k, v in stored.items() if k[:6] == "model."}
-            path = self.path / CHECKPOINT
-        elif not path.exists():
+        path, state = self.path / WEIGHTS, self.path / CHECKPOINT
+        of_weights = read_about(path).get("step", 0) if path.exists() else 0
+        of_state = read_about(state).get("step", 0) if state.exists() else 0
+        if not path.exists() and not of_state:
             raise LowerboundError(
                 f"{self.path} has no weights yet: it was stopped before its first checkpoint; go "
                 f"on with: lowerbound resume {self.path}"
             )
-        else:
+        # With early stopping the best weights may be older than the state; else the run was killed.
+        keeps_best = self.info["training"].get("patience") is not None
+        if path.exists() and (of_state <= of_weights or keeps_best):
             weights, _ = load_tensors(path)
+        else:
+            path = state
+            weights = shipped(load_tensors(state)[0])
         model = self.built.model.to("cpu")
         fill(model.state_dict(), weights, path)
         set_precision(model, None)
@@ -292,6 +293,12 @@ class Run:
             return None
         return Evaluation.from_json(json.loads(file.read_text(encoding="utf-8")))
 
+    @property
+    def name(self) -> str:
+        """What the model is called: its recipe without the file, or its class."""
+        named = self.info["recipe"]
+        return named.rpartition(":")[2] if named else type(self.model).__name__
+
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, recipe={self.info['recipe']!r})"
 
@@ -319,7 +326,9 @@ def refuse_existing(path: Path) -> None:
     Raises:
         LowerboundError: there is a file, or a folder with something in it.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    # What a run that was killed while its folder was made leaves behind is nothing.
+    traces = {LOCK, f".{DESCRIPTION}.writing"}
+    if path.exists() and (not path.is_dir() or {p.name for p in path.iterdir()} - traces):
         further = f", or go on with it: lowerbound resume {path}" if _is_run(path) else ""
         raise LowerboundError(
             f"{path} exists already, and nothing is written over; pass another --out{further}"

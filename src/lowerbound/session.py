@@ -78,6 +78,7 @@ def begin(
         "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     run = Run.create(path, info, built, data)
+    run.recipe = info["recipe"] if not own else None
     try:
         return _train(run, data, built, follow)
     except LowerboundError:
@@ -96,6 +97,7 @@ def go_on(path: str | Path | Run, what: Any, source: Any, follow: Follow) -> Run
         follow: is told the data, then every event of training.
     """
     run = path if isinstance(path, Run) else Run.open(path, what)
+    run.recipe = run.recipe if what is None else what
     training = run.info["training"] = resolve(run.info["training"])
     check_devices(training)
     if source is not None:
@@ -117,9 +119,10 @@ def _train(run: Run, data: Data, built: Built, follow: Follow) -> Run:
             if options["devices"] > 1:
                 # A process of its own cannot use this one's terminal objects, and builds again
                 # what it can.
-                plain, rebuilt = Run(run.path, run.info), run.recipe_named
-                sent = None if rebuilt is not None else built
-                entries = launch(_elsewhere, options, plain, rebuilt, data, sent, _Anew(follow))
+                rebuilt = run.recipe if isinstance(run.recipe, str) else None
+                sent = built if rebuilt is None else None
+                told = _Anew(follow)
+                entries = launch(_elsewhere, options, run.path, rebuilt, data, sent, told)
             else:
                 entries = _session(Processes(), run, data, built, follow)
         except LowerboundError as error:
@@ -134,16 +137,16 @@ def _train(run: Run, data: Data, built: Built, follow: Follow) -> Run:
 
 def _elsewhere(
     processes: Processes,
-    run: Run,
+    path: Path,
     rebuilt: str | None,
     data: Data,
     built: Built | None,
     follow: Follow,
 ) -> dict[str, Any]:
     """`_session` in a process that was started for it."""
+    run = Run.open(path, rebuilt)
+    run.give(data)
     if built is None:
-        run = Run.open(run.path, rebuilt)
-        run.give(data)
         with _seeded(run.info["training"]["seed"]):
             built = run.built
     return _session(processes, run, data, built, follow)
@@ -170,8 +173,9 @@ def _session(
         )
         try:
             for event in events:
-                if isinstance(event, Started) and first and run.info["resolved"] != event.resolved:
-                    run.update(resolved=event.resolved)
+                if isinstance(event, Started) and first:
+                    begun = {"reason": "training", "step": event.step}
+                    run.update(resolved=event.resolved, status={**run.info["status"], **begun})
                 if isinstance(event, Finished):
                     status = {
                         "reason": event.reason,

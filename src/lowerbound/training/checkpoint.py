@@ -78,6 +78,19 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise LowerboundError(f"{path} is corrupt ({error}); restore it or train again") from None
 
 
+def read_about(path: Path) -> dict[str, Any]:
+    """The description in a file of `save_tensors`, without its tensors; empty if it has none.
+
+    Raises:
+        LowerboundError: the file is not what was written.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {}).get("about", "{}"))
+    except (SafetensorError, json.JSONDecodeError, ValueError, OSError) as error:
+        raise LowerboundError(f"{path} is corrupt ({error}); restore it or train again") from None
+
+
 def fill(names: Mapping[str, Tensor], stored: Mapping[str, Tensor], path: Path) -> None:
     """Copy stored tensors into existing ones, by name.
 

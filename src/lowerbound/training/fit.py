@@ -19,6 +19,7 @@ from . import engine
 from .events import Checkpointed, Event, Finished, HeldOut, Progress, Started
 from .held_out import HeldOutSet
 from .noise import seed_noise
+from .options import batch_size, refuse_unfit
 from .phase import ClosedForm, Phase
 from .schedules import Clock, learning_rate
 from .state import WEIGHTS, TrainingState
@@ -31,7 +32,7 @@ _MOST_REPORTS = 5000
 
 def fit(
     model: nn.Module,
-    phases: Sequence[Phase] | Sequence[ClosedForm],
+    phases: Sequence[Phase | ClosedForm],
     data: Data,
     options: Mapping[str, Any],
     *,
@@ -60,7 +61,8 @@ def fit(
             named), the disk is full, a device is missing.
     """
     if isinstance(phases[0], ClosedForm):
-        yield from _solve(model, phases[0], data, options, folder)
+        writes = processes is None or processes.rank == 0
+        yield from _solve(model, phases[0], data, options, folder if writes else None)
         return
     steps = [phase for phase in phases if isinstance(phase, Phase)]
     loop = _Loop(model, steps, data, options, folder, processes or engine.Processes())
@@ -105,21 +107,15 @@ class _Loop:
         self.steps = [PhaseStep(model, phase, self.prepare, options) for phase in phases]
         self.state = TrainingState(model, self.steps, options["ema"])
         self.count = len(data.train)
-        self.shards = processes.count * options["accumulate"]
-        wanted = min(options["batch_size"], self.count)
-        self.batch_size = wanted - wanted % self.shards
-        if self.batch_size == 0:
-            raise LowerboundError(
-                f"expected a batch of at least {self.shards} examples, one per process and "
-                f"microbatch, came {wanted}; pass a larger --batch-size"
-            )
-        self.loader = Loader(data.train, self.device)
+        refuse_unfit(options, self.count, None if data.validation is None else len(data.validation))
+        self.batch_size = batch_size(options, self.count)
+        self.loader = Loader(data.train, self.device, data.options.get("memory"))
         share = self.batch_size // processes.count
         part = slice(processes.rank * share, (processes.rank + 1) * share)
         part = slice(None) if processes.count == 1 else part
         order = Order(self.count, options["seed"])
         self.batches = self.loader.steps(order, self.batch_size, part)
-        self.apart = self.shards > 1
+        self.apart = processes.count * options["accumulate"] > 1
         self.rate = learning_rate(options)
         self.per_epoch = self.count / self.batch_size
         self.total = _total_steps(options, self.per_epoch)
@@ -213,7 +209,7 @@ class _Loop:
                     step._gradients,
                     step._update,
                 )
-            return str(error).strip().splitlines()[0][:200]
+            return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         return None
 
     # The loop
@@ -221,8 +217,12 @@ class _Loop:
     def run(self, resolved: dict[str, Any], stop: Callable[[], bool]) -> Iterator[Event]:
         state, options = self.state, self.options
         resolved = self.resolve(resolved)
-        if self.folder is not None and state.load(self.folder):
-            self.saved_at = state.step
+        if self.folder is not None:
+            # One of step 0, too: initial weights of one's own cannot be made again.
+            if state.load(self.folder):
+                self.saved_at = state.step
+            elif self._writes:
+                state.save(self.folder)
         yield Started(state.step, self.total, self.per_epoch, resolved)
         every, patience = resolved["report_every"], options["patience"]
         held_every = max(1, round(options["held_out_every"] * self.per_epoch))
@@ -381,9 +381,9 @@ class _Loop:
             table = torch.stack(pending).double().cpu()  # (steps, values)
             bad = (~table.isfinite()).any(1).nonzero()
             if len(bad):
-                self._refuse(
-                    step, self.state.step - (len(pending) - int(bad[0])) * step.phase.every
-                )
+                every = step.phase.every
+                last = (self.state.step - 1) // every * every
+                self._refuse("loss", step, last - (len(pending) - 1 - int(bad[0])) * every)
             prefix = "" if len(self.steps) == 1 else f"{step.phase.name}/"
             pairs = zip(step.names, table.mean(0).tolist(), strict=True)
             means |= {prefix + name: value for name, value in pairs}
@@ -391,19 +391,22 @@ class _Loop:
                 pending.clear()
         return means
 
-    def _refuse(self, step: PhaseStep, at: int) -> None:
-        last = f"the checkpoint of step {self.saved_at}" if self.saved_at > 0 else "no checkpoint"
-        where = f" in {self.folder}" if self.folder is not None and self.saved_at > 0 else ""
+    def _refuse(self, what: str, step: PhaseStep, at: int) -> None:
+        last = "there is no checkpoint of an earlier step"
+        if self.folder is not None and self.saved_at > 0:
+            last = f"the last good checkpoint in {self.folder} is of step {self.saved_at}"
         raise LowerboundError(
-            f"the loss of phase '{step.phase.name}' is not finite at step {at + 1}; the last good "
-            f"state is {last}{where}; try a smaller --learning-rate, --clip 1 or --precision float32"
+            f"the {what} of phase '{step.phase.name}' is not finite at step {at + 1}; {last}; try "
+            "a smaller --learning-rate, --clip 1 or --precision float32"
         )
 
     def _look(self) -> HeldOut:
         state = self.state
         with state.shipped_weights():
             values = self.held_out.measure(self.model, self.phases, self._scheduled(self._clock()))
-        score = values.get("bound", -next(iter(values.values())))
+        found = next((values[name] for name in ("iwae", "bound") if name in values), None)
+        score = -next(iter(values.values())) if found is None else found
+        score = self.processes.mean(score)  # what follows from it must be the same on all
         best = state.best is None or score > state.best
         state.best, state.waited = (score, 0) if best else (state.best, state.waited + 1)
         if best and self.options["patience"] and self.folder is not None and self._writes:
@@ -422,6 +425,9 @@ class _Loop:
     def _save(self) -> Iterator[Event]:
         """A checkpoint, of a state that is known to be finite."""
         self._collect(clear=False)
+        for step in self.steps:  # a finite loss may have a gradient that is not
+            if not step.is_finite():
+                self._refuse("gradient", step, self.state.step - 1)
         if self.folder is not None and self._writes:
             self.state.save(self.folder)
             self.saved_at = self.state.step

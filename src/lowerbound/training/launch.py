@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import pickle
@@ -43,8 +44,8 @@ def check_devices(options: Mapping[str, Any]) -> None:
         )
     if hasattr(sys, "ps1") or hasattr(sys, "ps2"):
         raise LowerboundError(
-            "--devices: a notebook or an interactive Python cannot start processes; write a script, "
-            "or pass devices=1"
+            f"--devices {wanted}: a notebook or an interactive Python cannot start processes; "
+            "write a script, or pass devices=1"
         )
 
 
@@ -67,18 +68,20 @@ def launch(function: Callable[..., Any], options: Mapping[str, Any], *arguments:
         parcel = _Parcel(pickle.dumps((function, arguments)))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise LowerboundError(
-            f"--devices {options['devices']}: the model cannot be sent to another process ({error}); "
-            "define its parts at the top of a module, or name the recipe as file.py:function"
+            f"--devices {options['devices']}: the model cannot be sent to another process "
+            f"({error}); define its parts at the top of a module, or name the recipe as "
+            "file.py:function"
         ) from None
     from lightning_fabric import Fabric
     from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
     device = pick_device(options["accelerator"])
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # we tell it ourselves
     errors = multiprocessing.get_context("spawn").SimpleQueue()
     fabric = Fabric(accelerator=device.type, devices=options["devices"], strategy="ddp_spawn")
     try:
         with _signals_passed_on():
-            return fabric.launch(_enter, parcel, errors)
+            return fabric.launch(_enter, parcel, errors)  # ty: ignore[invalid-argument-type]
     except (ProcessExitedException, ProcessRaisedException) as error:
         if not errors.empty():
             raise LowerboundError(errors.get()) from None
@@ -101,6 +104,11 @@ class _Parcel:
 
     def __init__(self, content: bytes) -> None:
         self.content = content
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # The first of our code that runs in the new process, before Fabric greets the user.
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+        self.__dict__ |= state
 
 
 def _enter(fabric: Any, parcel: _Parcel, errors: Any) -> Any:
@@ -139,4 +147,5 @@ def _signals_passed_on() -> Generator[None]:
         yield
     finally:
         for number, handler in kept.items():
-            signal.signal(number, handler)
+            if handler is not None:  # one that was not set from Python
+                signal.signal(number, handler)

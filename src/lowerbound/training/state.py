@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class TrainingState:
         self.best: float | None = None
         self.waited = 0  # held-out reports since the best one
         self._live = [parameter for step in steps for parameter in step.parameters]
+        self._names = _names(model, steps)
         self._average = [p.detach().clone() for p in self._live] if ema else []
 
     def average(self) -> None:
@@ -65,7 +66,8 @@ class TrainingState:
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the state, by name; the tensors themselves, not copies."""
         named = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        named |= {f"average.{i}": tensor for i, tensor in enumerate(self._average)}
+        averages = zip(self._names, self._average, strict=False)
+        named |= {f"average.{name}": tensor for name, tensor in averages}
         for step in self.steps:
             adam = step.optimizer
             for i, (first, second) in enumerate(zip(adam.first, adam.second, strict=True)):
@@ -100,8 +102,10 @@ class TrainingState:
             self.best, self.waited = about["best"], int(about["waited"])
             for step in self.steps:
                 step.optimizer.count = int(about["updates"][step.phase.name])
-        except KeyError as missing:
-            raise LowerboundError(f"{path} is corrupt (no {missing} in it)") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise LowerboundError(
+                f"{path} is corrupt ({type(error).__name__}: {error}); restore it or train again"
+            ) from None
         return True
 
     def save_weights(self, folder: Path) -> None:
@@ -123,3 +127,28 @@ class TrainingState:
                     tensor.copy_(kept[name])
             for step, count in zip(self.steps, counts, strict=True):
                 step.optimizer.count = count
+
+
+def shipped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of a checkpoint's tensors the weights that the run would ship: averaged ones if there are."""
+    weights = {}
+    for prefix in ("model.", "average."):
+        found = {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        weights |= {name.removeprefix(prefix): tensor for name, tensor in found.items()}
+    return weights
+
+
+def _names(model: nn.Module, steps: list[PhaseStep]) -> list[str]:
+    """What the model calls the parameters that the phases move."""
+    known = {id(parameter): name for name, parameter in model.named_parameters()}
+    names = [step.phase.name for step in steps]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise LowerboundError(f"expected phases of different names, came '{twice[0]}' twice")
+    for step in steps:
+        if any(id(parameter) not in known for parameter in step.parameters):
+            raise LowerboundError(
+                f"phase '{step.phase.name}' moves parameters that are not the model's, which a "
+                "checkpoint would miss; make its modules parts of the model"
+            )
+    return [known[id(parameter)] for step in steps for parameter in step.parameters]

@@ -73,6 +73,11 @@ class PhaseStep:
         if self.clip is not None:
             self.names.append("gradient_norm")
 
+    def is_finite(self) -> bool:
+        """Whether all that the phase moves is finite still."""
+        tensors = (*self.parameters, *self.optimizer.first, *self.optimizer.second)
+        return bool(torch.stack([tensor.detach().isfinite().all() for tensor in tensors]).all())
+
     def compile(self, apart: bool) -> None:
         """Compile the step; with `apart`, its two halves."""
         if apart:

@@ -1,0 +1,40 @@
+"""``python -m benchmarks [NAME | all] [options]``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+
+SPEED = ("startup", "train_speed", "profile_step", "likelihood_speed")
+RESULTS = ("mnist_bottleneck", "mnist_iwae")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one benchmark with its options, or several with their defaults."""
+    name = argv[0] if argv else "speed"
+    if name in ("-h", "--help"):
+        print(f"usage: python -m benchmarks [speed | all | {' | '.join(SPEED + RESULTS)}] [options]")
+        print("Without a name: speed, which is " + ", ".join(SPEED) + ".")
+        return 0
+    several = {"speed": SPEED, "all": SPEED + RESULTS}.get(name)
+    if several is not None:
+        return max([_guarded(each) for each in several])
+    if name not in SPEED + RESULTS:
+        print(f"error: no benchmark '{name}'; there are: {', '.join(SPEED + RESULTS)}")
+        return 2
+    return importlib.import_module(f"benchmarks.{name}").main(list(argv[1:]))
+
+
+def _guarded(name: str) -> int:
+    """Run one of several: the others go on if it fails."""
+    try:
+        return importlib.import_module(f"benchmarks.{name}").main([])
+    except Exception:
+        traceback.print_exc()
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""One process each, in turns; those of other libraries run in an environment without ours."""
