@@ -31,7 +31,7 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 demo: $(VENV)/.installed
-	$(BIN)/lowerbound train digits --recipe vae --minutes 1
+	$(BIN)/lowerbound train digits --recipe vae --epochs 60
 
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) tests

@@ -29,12 +29,11 @@ class Link:
         self._out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         os.dup2(2, 1)
         self.answers = answers or {}
-        self._began = time.perf_counter()
         self._cpu = 0.0
 
     def ready(self, **about: Any) -> None:
         """Set up, compiled, waiting."""
-        self._say("ready", setup=time.perf_counter() - self._began, **about)
+        self._say("ready", **about)
 
     def wait(self) -> dict[str, Any]:
         """Block until our turn; its arguments.

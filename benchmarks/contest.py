@@ -11,7 +11,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +68,7 @@ class Contestant:
 
     def __enter__(self) -> Contestant:
         self._errors = tempfile.TemporaryFile()
+        begin = time.perf_counter()
         self._process = subprocess.Popen(
             self.command,
             stdin=subprocess.PIPE,
@@ -77,7 +78,7 @@ class Contestant:
             bufsize=1,
             env=self.environment,
         )
-        self.about = self._hear("ready")
+        self.about = {**self._hear("ready"), "setup": time.perf_counter() - begin}
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -132,7 +133,7 @@ def contest(
     rounds: int,
     *,
     warm: int = 1,
-    finish: Mapping[str, dict[str, Any]] | None = None,
+    finish: Callable[[Contestant], object] = lambda contestant: None,
     **arguments: Any,
 ) -> dict[str, list[Turn]]:
     """Let all of them take their turns.
@@ -144,7 +145,7 @@ def contest(
         contestants: not yet started.
         rounds: that count.
         warm: rounds before, which do not count.
-        finish: what each is asked at the end, by name: ``{"do": what, **arguments}``.
+        finish: called with each at the end, before they are ended.
         arguments: of every turn.
 
     Returns:
@@ -165,9 +166,7 @@ def contest(
             rates = "  ".join(f"{n} {t[-1].rate:,.0f}/s" for n, t in turns.items() if t)
             print(f"round {number + 1} of {rounds}: {rates or 'warm-up'}", flush=True)
         for each in contestants:
-            asked = dict((finish or {}).get(each.name, {}))
-            if asked:
-                each.ask(asked.pop("do"), **asked)
+            finish(each)
     return turns
 
 

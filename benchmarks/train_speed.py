@@ -13,8 +13,6 @@ binarized once for all beforehand.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -24,6 +22,7 @@ from typing import Any
 from . import model, options
 from .contest import Contestant, Turn, contest, quiet
 from .machine import describe
+from .peaks import measured
 from .tables import command_line, median, ratio, spread, table, write
 
 #: Name: module of `benchmarks.contestants`, variant, whether it lives in the peers' environment.
@@ -46,11 +45,7 @@ def main(argv: Sequence[str]) -> int:
     names = [n for n in CONTESTANTS if not given.only or _slug(n) in given.only]
     if any(CONTESTANTS[n][2] for n in names) and not options.has_peers(given.peers):
         names = [n for n in names if not CONTESTANTS[n][2]]
-    peaks = json.loads(
-        subprocess.run(
-            [sys.executable, "-m", "benchmarks.peaks"], check=True, stdout=subprocess.PIPE
-        ).stdout
-    )
+    peaks = measured()
     parts = [__doc__.partition("\n\n")[2].strip()]  # ty: ignore[unresolved-attribute]
     for kind in given.input:
         for batch in given.batch:
@@ -88,11 +83,13 @@ def _measured(
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{number}.npz" for number, name in enumerate(names)}
         contestants = [_contestant(name, kind, batch, given) for name in names]
-        turns = contest(
-            contestants,
-            given.rounds,
-            finish={n: {"do": "weights", "path": str(file)} for n, file in files.items()},
-        )
+
+        def finish(each: Contestant) -> None:
+            each.ask("weights", path=str(files[each.name]))
+            if each.name in _JAX:  # whose products may be faster than PyTorch's
+                peaks["float32"] = max(peaks["float32"], each.ask("peak"))
+
+        turns = contest(contestants, given.rounds, finish=finish)
         _, test = model.images(given.data, binary=True, limit=given.limit)
         bounds = {name: model.bound(file, test) for name, file in files.items()}
     about = {each.name: each.about for each in contestants}
@@ -190,7 +187,7 @@ def _limits(peaks: dict[str, float]) -> str:
         ["copy in memory", f"{peaks['memory_bytes'] / 1e9:,.1f} GB/s"],
     ]
     text = (
-        f"Best of many tries with PyTorch in the same run. A step needs "
+        f"Best of many tries in the same run with PyTorch, float32 products also with JAX. A step needs "
         f"{model.TRAINING_FLOPS / 1e6:.2f} MFLOP per example in products and moves "
         f"{model.ADAM_BYTES / 1e6:.1f} MB for Adam (weights, gradients and moments read, all but the "
         f"gradients written), in arrays of {model.ADAM_ARRAYS / 1e6:.1f} MB."

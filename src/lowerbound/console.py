@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Without a terminal: a line each tenth of the run, but not more often than this, and one now and
 # then even if a tenth takes an hour.
 _LEAST_SECONDS, _MOST_SECONDS = 1.0, 10.0
+_TWICE = ("bits/dim",)  # units in which a quantity is told a second time
 
 # What a step's values are called.
 _VALUES = {
@@ -122,10 +123,20 @@ def evaluation(result: Evaluation) -> None:
     table.add_column("quantity", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("unit", no_wrap=True)
-    table.add_column("", style="dim", overflow="fold")
+    table.add_column("kind", no_wrap=True)
+    notes = Table.grid(padding=(0, 2))
+    notes.add_column(style="dim", no_wrap=True)
+    notes.add_column(style="dim", overflow="fold")
     for row in result.table():
-        table.add_row(*row)
-    out().print(table)
+        table.add_row(row.quantity, row.value, row.unit, row.kind)
+        if row.note:
+            notes.add_row(
+                f"  {row.quantity}, {row.unit}" if row.unit in _TWICE else f"  {row.quantity}",
+                row.note,
+            )
+    console = out()
+    console.print(table)
+    console.print(notes)
 
 
 def _table(title: str, **style: Any) -> Table:
@@ -239,6 +250,42 @@ class _Live:
 
     def stop(self) -> None:
         self.live.stop()
+
+
+class Count:
+    """A bar for work that is counted, on a terminal's stderr: a context manager, called with
+    (done, in all)."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Count:
+        console = err()
+        if console.is_terminal:
+            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.completed:,}/{task.total:,} examples"),
+                TimeRemainingColumn(),
+            )
+            self._bar = Bar(*columns, console=console, transient=True)
+            self._task = self._bar.add_task(self.what, total=1)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how far it is."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total)
 
 
 def share_done(event: Progress, total: int | None) -> float:

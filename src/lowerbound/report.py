@@ -88,20 +88,18 @@ def write_report(
 def command(info: Mapping[str, Any]) -> str:
     """The command line that makes the run again, from its ``run.json``.
 
-    >>> command({"recipe": "vae", "arguments": {"latent_dim": 2, "likelihood":
-    ...     {"name": "gaussian", "sigma": "learned"}}, "data": {"source": "my data.npz"},
-    ...     "training": {"epochs": 5, "ema": False, "steps": None}})
-    "lowerbound train 'my data.npz' --recipe vae --latent-dim 2 --likelihood gaussian \
---likelihood.sigma learned --epochs 5 --no-ema"
+    >>> command({"recipe": "vae", "data": {"source": "my data.npz"}, "given": {"hidden": [64, 32],
+    ...     "likelihood": {"name": "gaussian", "sigma": "learned"}, "skip_bad": False}})
+    "lowerbound train 'my data.npz' --recipe vae --hidden 64,32 --likelihood gaussian \
+--likelihood.sigma learned --no-skip-bad"
     """
     if info.get("command"):
         return str(info["command"])
     data = info.get("data", {})
     words = ["lowerbound", "train", str(data.get("source", "DATA"))]
     words += ["--recipe", str(info.get("recipe", "vae"))]
-    for group in (data.get("options", {}), info.get("arguments", {}), info.get("training", {})):
-        for name, value in (group or {}).items():
-            words += _flag("--" + name.replace("_", "-"), value)
+    for name, value in info.get("given", {}).items():
+        words += _flag("--" + name.replace("_", "-"), value)
     return shlex.join(words)
 
 
@@ -117,7 +115,7 @@ def _flag(flag: str, value: Any) -> list[str]:
                 words += _flag(f"{flag}.{option.replace('_', '-')}", given)
         return words
     if isinstance(value, list | tuple):
-        return [word for item in value for word in _flag(flag, item)]
+        return [flag, ",".join(map(str, value))]
     return [flag, str(value)]
 
 

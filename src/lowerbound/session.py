@@ -65,6 +65,7 @@ def begin(
         "recipe": _named(what),
         "arguments": plain,
         "own": own,
+        "given": _plain(options)[0],
         "data": {
             "source": data.source,
             "options": data.options,

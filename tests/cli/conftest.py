@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import lowerbound
+from lowerbound.evaluation.result import Row
 from lowerbound.training.events import Finished, Started
 
 
@@ -28,13 +30,14 @@ class StubApi(ModuleType):
             raise AttributeError(verb)
 
         def call(*arguments: Any, progress: Any = None, **options: Any) -> Any:
-            self.calls.append((verb, arguments, options))
-            if self.raises is not None:
-                raise self.raises
-            if progress is not None:
+            if verb != "open_run":
+                self.calls.append((verb, arguments, options))
+                if self.raises is not None:
+                    raise self.raises
+            if progress is not None and verb in ("train", "resume"):
                 progress(Started(0, 10, 5.0, {}))
                 progress(Finished(10, self.reason, 1.0))
-            return Answer(self.folder)
+            return Answer(self.folder, self.reason)
 
         return call
 
@@ -48,11 +51,16 @@ class StubApi(ModuleType):
 class Answer:
     """A run, an evaluation, data and a path in one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reason: str) -> None:
         self.path = path
+        self.pictures = path / "pictures"
+        self.info = {"status": {"reason": reason}}
         self.facts = self.spec = self
         self.model = "vae"
         self.data = {"name": "digits", "split": "test", "examples": 360, "event_shape": (1, 8, 8)}
+
+    def __iter__(self) -> Iterator[Answer]:
+        return iter((self, self))  # originals and reconstructions
 
     def __str__(self) -> str:
         return str(self.path / "out.png")
@@ -63,8 +71,8 @@ class Answer:
     def lines(self) -> list[tuple[str, str]]:
         return [("shape", "8 x 8 grey")]
 
-    def table(self) -> list[tuple[str, str, str, str]]:
-        return [("−log p(x)", "38.12 ± 0.35", "nats", "estimate")]
+    def table(self) -> list[Row]:
+        return [Row("−log p(x)", "38.12 ± 0.35", "nats", "estimate", "importance-weighted")]
 
 
 @pytest.fixture

@@ -81,16 +81,26 @@ def test_a_recipe_of_ones_own(api: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "call"),
     [
-        ("sample RUN -n 9 -o a.npy", ("sample", ("RUN", 9), {"out": "a.npy", "mean": False})),
-        ("reconstruct RUN -n 4", ("reconstruct", ("RUN", 4), {"out": None})),
-        ("inspect digits --limit 5", ("inspect", ("digits",), {"limit": 5})),
+        ("sample RUN -n 9 -o a.npy", ("sample", 9, {"values": "draw"})),
+        ("sample RUN -n 9 -o a.png", ("sample", 9, {"values": "mean"})),
+        ("sample RUN -n 9 -o a.npy --values mean", ("sample", 9, {"values": "mean"})),
+        ("reconstruct RUN -n 4", ("reconstruct", 4, {})),
+        ("inspect digits --limit 5", ("inspect", "digits", {"limit": 5})),
     ],
 )
-def test_other_verbs(api: Any, line: str, call: tuple[str, tuple[Any, ...], Any]) -> None:
+def test_other_verbs(api: Any, line: str, call: tuple[str, Any, Any]) -> None:
     assert main(line.split()) == 0
-    [(verb, arguments, options)] = api.calls
+    verb, arguments, options = api.calls[0]
     options.pop("seed", None)
-    assert (verb, arguments, options) == call
+    assert (verb, arguments[-1], options) == call
+
+
+def test_what_is_drawn_is_written(api: Any) -> None:
+    assert main(["sample", "RUN", "-o", "there.npy"]) == 0
+    assert [(verb, arguments[0]) for verb, arguments, _ in api.calls][1] == (
+        "write",
+        Path("there.npy"),
+    )
 
 
 def test_evaluate(api: Any) -> None:

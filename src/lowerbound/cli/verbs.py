@@ -89,7 +89,10 @@ def evaluate(
     """
     from lowerbound import api, console
 
-    result = api.evaluate(run, samples=samples, limit=limit, precision=precision, seed=seed)
+    with console.Count("measuring") as count:
+        result = api.evaluate(
+            run, samples=samples, limit=limit, precision=precision, seed=seed, progress=count
+        )
     if json:
         console.emit(result.to_json())
     else:
@@ -193,7 +196,10 @@ def _trained(path: Path, *, evaluate: bool, json: bool) -> int:
     stopped = reason == "interrupted"
     if stopped:
         console.note(f"saved; go on with: lowerbound resume {path}")
-    result = api.evaluate(path) if evaluate and not stopped else None
+    result = None
+    if evaluate and not stopped:
+        with console.Count("measuring") as count:
+            result = api.evaluate(path, progress=count)
     pictures = sorted((path / "pictures").glob("*.png"))
     if json:
         paths = [str(picture) for picture in pictures]

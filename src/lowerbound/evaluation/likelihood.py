@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..allocator import keep_freed_memory
 from ..distributions import sample_with_log_prob
 from ..errors import LowerboundError
 from .decoding import Decoder, evaluating, home
-from .memory import keep_freed_memory
 from .streaming import WeightSums
 from .tiles import cut
 

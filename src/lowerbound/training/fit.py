@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lowerbound.allocator import keep_freed_memory
 from lowerbound.data import Data, Loader, Order, Prepare
 from lowerbound.distributions import set_precision
 from lowerbound.errors import LowerboundError
@@ -131,6 +132,8 @@ class _Loop:
         options = self.options
         threads = resolved.get("threads") or engine.pick_threads(options["threads"])
         torch.set_num_threads(threads)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         precision, why_precision = engine.pick_precision(
             resolved.get("precision", options["precision"]), self.device
         )
