@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from lowerbound.options import Span
 
 if TYPE_CHECKING:
-    from lowerbound.console import Follow
+    from lowerbound.runs import Run
 
 RECIPE = "vae"
 INTERRUPTED = 130
@@ -44,27 +44,30 @@ def train(
 
     with console.Follow() as follow:
         run = api.train(data, recipe, out=out, progress=follow, **options)
-    return _trained(run.path, evaluate=evaluate, json=json)
+    return _trained(run, evaluate=evaluate, json=json)
 
 
 def resume(
     run: str,
     /,
     *,
+    recipe: str | None = None,
     evaluate: bool = True,
     json: bool = False,
 ) -> int:
     """Go on with a run that was stopped or killed, as if it never had been.
 
     Args:
+        recipe: the function that built the model, as file.py:function, if it was one of your own: a
+            file that a run names is not run unless you name it, too.
         evaluate: measure the trained model on held-out data and draw pictures.
         json: print the report as JSON; progress goes to stderr.
     """
     from lowerbound import api, console
 
     with console.Follow() as follow:
-        resumed = api.resume(run, progress=follow)
-    return _trained(resumed.path, evaluate=evaluate, json=json)
+        resumed = api.resume(run, recipe=recipe, progress=follow)
+    return _trained(resumed, evaluate=evaluate, json=json)
 
 
 def evaluate(
@@ -75,6 +78,7 @@ def evaluate(
     limit: Annotated[int | None, Span(min=1, unit="examples")] = None,
     precision: Literal["float32", "bfloat16"] = "float32",
     seed: Annotated[int, Span(min=0)] = 0,
+    recipe: str | None = None,
     json: bool = False,
 ) -> None:
     """Measure a run on held-out data: log p(x) with its kind, rate, distortion, active units.
@@ -85,13 +89,16 @@ def evaluate(
         limit: measure so many held-out examples only.
         precision: of the decoder's products.
         seed: of the posterior's samples.
+        recipe: the function that built the model, as file.py:function, if it was one of your own: a
+            file that a run names is not run unless you name it, too.
         json: print the report as JSON.
     """
     from lowerbound import api, console
 
     with console.Count("measuring") as count:
+        opened = run if recipe is None else api.open_run(run, recipe)
         result = api.evaluate(
-            run, samples=samples, limit=limit, precision=precision, seed=seed, progress=count
+            opened, samples=samples, limit=limit, precision=precision, seed=seed, progress=count
         )
     if json:
         console.emit(result.to_json())
@@ -107,6 +114,7 @@ def sample(
     out: str | None = None,
     values: Literal["auto", "mean", "draw"] = "auto",
     seed: Annotated[int, Span(min=0)] = 0,
+    recipe: str | None = None,
     json: bool = False,
 ) -> None:
     """Draw from the model: codes from the prior, data from the likelihood.
@@ -118,11 +126,13 @@ def sample(
         values: at each code, the likelihood's mean, as papers show them, or a draw from it, which
             is a sample of p(x); auto is the mean in a picture and a draw in an array.
         seed: of the draws.
+        recipe: the function that built the model, as file.py:function, if it was one of your own: a
+            file that a run names is not run unless you name it, too.
         json: print the report as JSON.
     """
     from lowerbound import api
 
-    opened = api.open_run(run)
+    opened = api.open_run(run, recipe)
     target = Path(out) if out is not None else opened.pictures / "samples.png"
     kind = values if values != "auto" else "draw" if target.suffix == ".npy" else "mean"
     path = api.write(target, opened.spec, api.sample(opened, n, values=kind, seed=seed))
@@ -136,6 +146,7 @@ def reconstruct(
     n: Annotated[int, Span(min=1, unit="examples")] = 10,
     out: str | None = None,
     seed: Annotated[int, Span(min=0)] = 0,
+    recipe: str | None = None,
     json: bool = False,
 ) -> None:
     """Draw held-out examples beside what the model makes of them.
@@ -145,11 +156,13 @@ def reconstruct(
         out: file to write, .png or .npy (pairs along the second axis); the default is
             reconstructions.png among the run's pictures.
         seed: of the choice of examples.
+        recipe: the function that built the model, as file.py:function, if it was one of your own: a
+            file that a run names is not run unless you name it, too.
         json: print the report as JSON.
     """
     from lowerbound import api
 
-    opened = api.open_run(run)
+    opened = api.open_run(run, recipe)
     target = Path(out) if out is not None else opened.pictures / "reconstructions.png"
     path = api.write_pairs(target, opened.spec, *api.reconstruct(opened, n, seed=seed))
     _written({"out": str(path), "n": n, "seed": seed}, json)
@@ -188,18 +201,18 @@ def recipes(*, json: bool = False) -> None:
         console.recipes(rows)
 
 
-def _trained(path: Path, *, evaluate: bool, json: bool) -> int:
+def _trained(run: Run, *, evaluate: bool, json: bool) -> int:
     """What came of training: the evaluation, the pictures and where they lie."""
     from lowerbound import api, console
 
-    reason = api.open_run(path).info["status"]["reason"]
+    path, reason = run.path, run.info["status"]["reason"]
     stopped = reason == "interrupted"
     if stopped:
         console.note(f"saved; go on with: lowerbound resume {path}")
     result = None
     if evaluate and not stopped:
         with console.Count("measuring") as count:
-            result = api.evaluate(path, progress=count)
+            result = api.evaluate(run, progress=count)
     pictures = sorted((path / "pictures").glob("*.png"))
     if json:
         paths = [str(picture) for picture in pictures]

@@ -1,0 +1,42 @@
+"""What the README shows runs as it stands, but for shorter training."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from lowerbound.cli import main
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("code", SNIPPETS)
+def test_python(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown: dict = {}
+    exec(re.sub(r"epochs=\d+", "epochs=1, threads=1", code), shown)
+    assert (shown["run"].path / "weights.safetensors").is_file()
+
+
+def commands(words: str) -> list[list[str]]:
+    lines = re.findall(rf"^(?:\.venv/bin/)?lowerbound ({words}.*)$", README, flags=re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def test_the_run_verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    short = ["--epochs", "1", "--threads", "1", "--no-evaluate"]
+    assert main(["train", "digits", "--out", "runs/photos", *short]) == 0
+    for verb in ("evaluate", "sample", "reconstruct", "resume"):
+        [words] = commands(f"{verb} ")
+        assert main([*words, "--samples", "5"] if verb == "evaluate" else words) == 0
+    assert Path("out.png").is_file()
+
+
+@pytest.mark.parametrize("words", commands("train --recipe") + commands("recipes"))
+def test_the_rest(words: list[str]) -> None:
+    assert main(words) == 0
