@@ -62,8 +62,7 @@ class Contestant:
     ) -> None:
         self.name, self.command = name, list(command)
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(cores()))
-        paths = {"PYTHONPATH": str(ROOT)}
-        self.environment = {**os.environ, **threads, **paths, **(environment or {})}
+        self.environment = {**threads, **os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
         self.about: dict[str, Any] = {}
 
     def __enter__(self) -> Contestant:

@@ -1,9 +1,9 @@
 """Where the time of our compiled training step goes: kernels, by what they do.
 
 The step is that of `lowerbound.fit` on the model of `train_speed`, bfloat16 products where the
-machine has them. Every kernel that the compiler wrote is timed, by torch.profiler and its own
-marks (`torch._inductor.config.cpp.enable_kernel_profile`). Kernels are told apart by the operations in their
-names; a fused one counts where most of its work is.
+machine has them. Every kernel that the compiler wrote is timed, by torch.profiler and its own marks
+(`torch._inductor.config.cpp.enable_kernel_profile`). Kernels are told apart by the operations in
+their names; a fused one counts where most of its work is.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ OPTIMIZER = "optimizer, with the end of the backward pass"
 CASTS = "copies to bfloat16, ReLU, gathers"
 CALLS = "calls, guards and checks around the compiled code"
 BETWEEN = "Python between steps, reports"
+#: Steps between two reports, about as many as `fit` would choose.
+_REPORT = 50
 GROUPS = (PRODUCTS, NOISE, DENSITY, OPTIMIZER, CASTS, CALLS, BETWEEN)
 
 
@@ -37,11 +39,13 @@ def group(name: str) -> str:
         return PRODUCTS
     if "cpp_fused" not in name and not name.startswith("aten::"):
         return CALLS
-    if "sqrt" in name and "fma" in name and "cos" not in name:
+    if "cos" in name:  # Box and Muller's
+        return NOISE
+    if "sqrt" in name and "fma" in name:
         return OPTIMIZER
-    if any(word in name for word in ("addcmul", "softplus", "log1p", "sigmoid", "exp")):
+    if any(word in name for word in ("addcmul", "log1p", "softplus", "sigmoid", "exp")):
         return DENSITY
-    if any(word in name for word in ("bitwise", "rand", "bernoulli", "uniform", "cos")):
+    if any(word in name for word in ("bitwise", "rand", "bernoulli", "uniform")):
         return NOISE
     return CASTS
 
@@ -102,7 +106,7 @@ def _section(path: str, batch: int, steps: int, precision: str, limit: int | Non
     )
     groups = [[g, f"{sums[g]:.3f}", f"{100 * sums[g] / whole:.0f} %"] for g in GROUPS]
     longest = [
-        [f"`{name}`", group(name), f"{ms:.3f}", f"{calls:.2f}"]
+        [f"`{_short(name)}`", group(name), f"{ms:.3f}", f"{calls:.2f}"]
         for name, ms, calls in rows
         if ms > 0.004 * whole
     ]
@@ -135,16 +139,30 @@ def _training(path: str, batch: int, precision: str, limit: int | None) -> Itera
             "held_out_every": 1e6,
         }
     )
-    return fit(built.model, built.phases, loaded, chosen)
+    return fit(built.model, built.phases, loaded, chosen, resolved={"report_every": _REPORT})
 
 
 def _steps(events: Iterator[Any], wanted: int) -> tuple[int, float]:
-    """Go through at least so many steps: how many they were, and the seconds they took."""
+    """Go through at least so many steps, from one report to a later one: how many they were, and
+    the seconds they took."""
     from lowerbound.training.events import Progress
 
-    started = next(event for event in events if isinstance(event, Progress))
-    begin = time.perf_counter()
+    count, begin = 0, time.perf_counter()
     for event in events:
-        if isinstance(event, Progress) and event.step - started.step >= wanted:
-            return event.step - started.step, time.perf_counter() - begin
+        count += _REPORT if isinstance(event, Progress) else 0
+        if count >= wanted:
+            return count, time.perf_counter() - begin
     raise RuntimeError("training ended before it was profiled")
+
+
+def _short(name: str) -> str:
+    """A kernel's name, without what all have and not too long; its number stays.
+
+    >>> _short("graph_0_cpp_fused__to_copy_mul_7"), _short("aten::mm")
+    ('fused _to_copy_mul 7', 'aten::mm')
+    """
+    name, _, number = name.removeprefix("graph_0_cpp_").rpartition("_")
+    if not name.startswith("fused_"):
+        return f"{name}_{number}".removeprefix("_")[:60]
+    name = "fused " + name.removeprefix("fused_")
+    return f"{name if len(name) < 90 else name[:89] + '…'} {number}"

@@ -100,10 +100,11 @@ def evaluate(
 
     Args:
         run: a run or its folder.
-        data: other data than the run's own, as `load` takes them.
+        data: other data than the run's own, as `load` takes them; their test split is measured.
         samples: importance samples for each example; None takes 1000, or as many as fit in about a
             minute.
-        limit: so many held-out examples at most, the first of a fixed shuffle.
+        limit: so many held-out examples at most, the first of a shuffle fixed by `seed`; None takes
+            all, or where `samples` is None, too, as many as fit in about a minute.
         precision: of the decoder's products; everything else is float32.
         seed: of the posterior's samples.
         report: also write ``evaluation.json``, pictures and ``report.html`` into the run.
@@ -115,23 +116,23 @@ def evaluate(
     run = open_run(run)
     source = run.data() if data is None else _like(run, data)
     x = held_out(source.test, run.spec, HELD_OUT_SEED)
-    if limit is not None and limit < len(x):
-        chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(mix(seed)))
-        x = x[chosen[:limit].sort().values]
-    device = _device(run.model)
+    x = _some(x, limit, seed)
     if samples is None:
         samples, affordable = _affordable(run.model, x)
-        x = x[:affordable]
-    result = evaluations.evaluate(
-        run.model.to(device),
-        run.spec,
-        x,
-        name=run.name,
-        samples=samples,
-        precision=_PRECISIONS[precision],
-        seed=seed,
-        progress=progress,
-    )
+        x = _some(x, affordable, seed)
+    try:
+        result = evaluations.evaluate(
+            run.model.to(_device()),
+            run.spec,
+            x,
+            name=run.name,
+            samples=samples,
+            precision=_PRECISIONS[precision],
+            seed=seed,
+            progress=progress,
+        )
+    finally:
+        run.model.to("cpu")
     if report and data is None:
         write_whole(run.path / "evaluation.json", json.dumps(result.to_json(), indent=2).encode())
         from .pictures import draw
@@ -223,13 +224,39 @@ def write_pairs(
 
 
 def _like(run: Run, source: Any) -> Data:
-    """Other data, prepared as the run's own."""
-    if isinstance(source, Data):
-        return source
-    return load(source, **run.info["data"]["options"])
+    """Other data, to be prepared as the run's own.
+
+    Raises:
+        LowerboundError: they are of another shape, or of a range that the model does not know.
+    """
+    data = source if isinstance(source, Data) else load(source, **run.info["data"]["options"])
+    came, known = data.spec, run.spec
+    if tuple(came.event_shape) != tuple(known.event_shape):
+        raise LowerboundError(
+            f"expected data of shape {tuple(known.event_shape)}, as {run.path} was trained on, "
+            f"came {tuple(came.event_shape)}; pass others"
+        )
+    if known.support != "real" and not isinstance(known.scale, list | tuple):
+        # Where x = 0 and x = 1 are, of categories the first and the last.
+        span = known.levels - 1 if known.support == "categories" and known.levels else known.scale
+        low = 0.0 if known.support == "categories" else float(known.shift)  # ty: ignore[invalid-argument-type]
+        if data.facts.low < low or data.facts.high > low + span:
+            raise LowerboundError(
+                f"expected data in [{low:g}, {low + span:g}], as {run.path} was trained on, came "
+                f"[{data.facts.low:g}, {data.facts.high:g}]; scale them alike"
+            )
+    return data
 
 
-def _device(model: torch.nn.Module) -> torch.device:
+def _some(x: torch.Tensor, count: int | None, seed: int) -> torch.Tensor:
+    """At most so many examples, in their order, the first of a fixed shuffle."""
+    if count is None or count >= len(x):
+        return x
+    chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(mix(seed)))
+    return x[chosen[:count].sort().values]
+
+
+def _device() -> torch.device:
     return torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
 
 

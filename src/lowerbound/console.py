@@ -188,6 +188,8 @@ class Follow:
                 self._held_out = held_out_line(event)
             case Finished():
                 self._finish(event)
+            case str():
+                self.console.print(event, soft_wrap=True)
             case _ if hasattr(event, "facts"):  # a Data; naming its class here would import numpy
                 inspection(event, self.console)
 

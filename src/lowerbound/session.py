@@ -52,7 +52,6 @@ def begin(
     data = _prepared(_absolute(source), function, given, arguments)
     validation = None if data.validation is None else len(data.validation)
     refuse_unfit(training, len(data.train), validation)
-    follow(data)
     if isinstance(what, Built):
         built = what
     else:
@@ -104,10 +103,6 @@ def go_on(path: str | Path | Run, what: Any, source: Any, follow: Follow) -> Run
     if source is not None:
         run.give(load(source, **run.info["data"]["options"]) if not _is_data(source) else source)
     data = run.data()
-    follow(data)
-    now, then = versions(), run.info.get("versions", {})
-    if now != then:
-        follow(f"not bit-exact: began with {_listed(then)}, goes on with {_listed(now)}")
     with _seeded(training["seed"]):
         built = run.built
     return _train(run, data, built, follow)
@@ -115,6 +110,10 @@ def go_on(path: str | Path | Run, what: Any, source: Any, follow: Follow) -> Run
 
 def _train(run: Run, data: Data, built: Built, follow: Follow) -> Run:
     with run.locked():
+        follow(data)  # only now: what is refused before is one line
+        now, then = versions(), run.info.get("versions", {})
+        if now != then:
+            follow(f"not bit-exact: began with {_listed(then)}, goes on with {_listed(now)}")
         options = run.info["training"]
         try:
             if options["devices"] > 1:

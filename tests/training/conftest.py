@@ -50,7 +50,8 @@ class Numbers(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.left, self.right = nn.ParameterList([torch.zeros(3)]), nn.ParameterList([torch.zeros(3)])
+        self.left = nn.ParameterList([torch.zeros(3)])
+        self.right = nn.ParameterList([torch.zeros(3)])
 
 
 def distance(model: Numbers, x: Tensor, target: float | Tensor = 0.0) -> Terms:

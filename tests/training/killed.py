@@ -4,8 +4,8 @@
 
 Each part is a process of its own, forked from this one, which has imported everything: so a kill
 costs a fraction of a second instead of an import of torch. Kills come from within, from a thread
-that waits for a random step and then for a random part of it; besides there is one before the first
-checkpoint and one in the middle of writing one, which leaves half a file.
+that waits for a random step and then for a random part of it; of three and more, one comes before
+the first checkpoint and one in the middle of writing one, which leaves half a file.
 """
 
 from __future__ import annotations
@@ -96,10 +96,12 @@ def main() -> None:
     folder, precision, compile, kills = Path(sys.argv[1]), *sys.argv[2:4], int(sys.argv[4])
     random.seed(precision)
     lowerbound.load("digits", limit=200)  # so that what it imports is imported
+    if compile == "yes":
+        import torch._inductor.compile_fx  # noqa: F401
     options = {
         "limit": 300,
         "latent_dim": 2,
-        "hidden": (16,),
+        "hidden": () if compile == "yes" else (16,),  # fewer kernels to compile
         "binarize": "stochastic",
         "epochs": EPOCHS,
         "batch_size": BATCH,
@@ -114,12 +116,14 @@ def main() -> None:
     }
     codes = [part(folder / "whole", lambda: None, options)]
     total = round(EPOCHS * 300 / BATCH)
-    targets = sorted(random.sample(range(1, total), max(0, kills - 2)))
+    targets = sorted(random.sample(range(3, total), kills - 2 if kills > 2 else kills))
     hows: list[Callable[[], None]] = [lambda step=step: after(step) for step in targets]
-    hows[len(hows) // 2 : len(hows) // 2] = [in_a_write]
-    for how in [at_once, *hows, lambda: None]:
+    if kills > 2:
+        hows[len(hows) // 2 : len(hows) // 2] = [in_a_write]
+        hows.insert(0, at_once)
+    for how in [*hows, lambda: None]:
         codes.append(part(folder / "killed", how, options))
-    print(json.dumps({"codes": codes, "steps": total}))
+    sys.stdout.write(json.dumps({"codes": codes, "steps": total}))
 
 
 if __name__ == "__main__":

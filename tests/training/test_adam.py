@@ -22,9 +22,7 @@ CASES: list[dict[str, Any]] = [
 def start() -> list[nn.Parameter]:
     generator = torch.Generator().manual_seed(0)
     shapes = [(3, 4), (5,), ()]
-    return [
-        nn.Parameter(torch.randn(s, generator=generator, dtype=torch.float64)) for s in shapes
-    ]
+    return [nn.Parameter(torch.randn(s, generator=generator, dtype=torch.float64)) for s in shapes]
 
 
 def gradients(step: int) -> list[Tensor]:

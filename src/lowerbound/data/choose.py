@@ -82,7 +82,7 @@ def choose(
     _known("dequantize", dequantize, DEQUANTIZE)
     scaling = _flag(standardize)
     why: dict[str, str] = {}
-    name = _name(likelihood, facts)
+    name = likelihood_name(likelihood, facts)
     if name == "auto":
         name, why["likelihood"] = _likelihood(facts, binarize, dequantize, scaling)
     if name == "bernoulli":
@@ -297,7 +297,7 @@ def _network(kind: str, facts: Facts, network: Any) -> tuple[str, str]:
     return "conv", f"{numbers:,} numbers per image, above {MLP_UP_TO:,}"
 
 
-def _name(likelihood: Any, facts: Facts) -> str:
+def likelihood_name(likelihood: Any, facts: Facts) -> str:
     """The likelihood's name; of a built family, one of the names that need what it supports."""
     given = likelihood.get("name", "") if isinstance(likelihood, Mapping) else likelihood
     if isinstance(given, str):

@@ -12,7 +12,7 @@ import numpy as np
 
 from lowerbound.data import images, named, tables
 from lowerbound.data.arrays import from_array, from_arrays, read_array
-from lowerbound.data.choose import choose
+from lowerbound.data.choose import choose, likelihood_name
 from lowerbound.data.clean import name_labels, refuse_or_skip
 from lowerbound.data.facts import Facts
 from lowerbound.data.inspect import inspect
@@ -57,7 +57,7 @@ class Data:
             LowerboundError: a choice that the data do not support.
         """
         spec = describe(self.facts, **choices)
-        return replace(self, spec=spec, options={**self.options, **_plain(choices)})
+        return replace(self, spec=spec, options={**self.options, **_plain(choices, self.facts)})
 
     def lines(self) -> list[tuple[str, str]]:
         """What was found and chosen, as (name, text) pairs."""
@@ -153,7 +153,7 @@ def load(
         test=test,
         facts=facts,
         source=where,
-        options=_plain({**options, **given}),
+        options=_plain({**options, **given}, facts),
     )
 
 
@@ -258,10 +258,13 @@ def _not_images(size: Any, name: str) -> None:
         )
 
 
-def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options in JSON's types; modules by the name of their class."""
+def _plain(options: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    """Options in JSON's types; a built likelihood by the name that prepares the data alike."""
     texts = (str, int, float, bool, list, tuple, dict, type(None))
-    return {
-        name: value if isinstance(value, texts) else type(value).__name__
-        for name, value in options.items()
-    }
+    plain = {}
+    for name, value in options.items():
+        if isinstance(value, texts):
+            plain[name] = value
+        else:
+            plain[name] = likelihood_name(value, facts) if name == "likelihood" else str(value)
+    return plain

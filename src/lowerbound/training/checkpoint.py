@@ -53,12 +53,12 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
     Tensors that share memory are written once each: a loader finds every name.
     """
     plain = {name: t.detach().to("cpu", copy=False).contiguous() for name, t in tensors.items()}
-    seen: dict[int, str] = {}
+    seen: set[int] = set()
     for name, tensor in plain.items():
-        pointer = tensor.data_ptr() if tensor.numel() else 0
-        if pointer and pointer in seen:  # safetensors refuses shared memory
+        memory = tensor.untyped_storage().data_ptr()
+        if memory in seen:  # safetensors refuses shared memory
             plain[name] = tensor.clone()
-        seen[pointer] = name
+        seen.add(memory)
     write_whole(path, save(plain, {"about": json.dumps(about)}))
 
 

@@ -52,7 +52,7 @@ def fit(
         folder: where checkpoint and weights are kept; a checkpoint found there is gone on from.
         resolved: what an earlier session of the same run resolved from ``auto``.
         processes: this process among those of the run.
-        stop: asked after every step; True saves a checkpoint and ends.
+        stop: asked at every report, about twice a second; True saves a checkpoint and ends.
 
     Yields:
         events (`lowerbound.training.events`); the last is `Finished`.
@@ -61,6 +61,10 @@ def fit(
         LowerboundError: a loss is not finite (the phase, the step and the last checkpoint are
             named), the disk is full, a device is missing.
     """
+    if not phases or (len(phases) > 1 and any(isinstance(p, ClosedForm) for p in phases)):
+        raise LowerboundError(
+            f"expected phases, or one closed form alone, came {[p.name for p in phases]}"
+        )
     if isinstance(phases[0], ClosedForm):
         writes = processes is None or processes.rank == 0
         yield from _solve(model, phases[0], data, options, folder if writes else None)
@@ -212,7 +216,7 @@ class _Loop:
                     step._gradients,
                     step._update,
                 )
-            return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+            return " ".join((str(error).strip() or type(error).__name__).split())[:200]
         return None
 
     # The loop
