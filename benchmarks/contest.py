@@ -133,7 +133,7 @@ def contest(
     *,
     warm: int = 1,
     finish: Callable[[Contestant], object] = lambda contestant: None,
-    **arguments: Any,
+    arguments: Callable[[int], Mapping[str, Any]] = lambda number: {},
 ) -> dict[str, list[Turn]]:
     """Let all of them take their turns.
 
@@ -145,7 +145,7 @@ def contest(
         rounds: that count.
         warm: rounds before, which do not count.
         finish: called with each at the end, before they are ended.
-        arguments: of every turn.
+        arguments: of the turns of a round, by its number; rounds to warm up are below zero.
 
     Returns:
         by name, the turns that count, in order.
@@ -159,7 +159,7 @@ def contest(
         for number in range(-warm, rounds):
             for each in contestants if number % 2 == 0 else reversed(contestants):
                 time.sleep(PAUSE)
-                turn = each.turn(**arguments)
+                turn = each.turn(**arguments(number))
                 if number >= 0:
                     turns[each.name].append(turn)
             rates = "  ".join(f"{n} {t[-1].rate:,.0f}/s" for n, t in turns.items() if t)

@@ -161,8 +161,7 @@ def _short(name: str) -> str:
     >>> _short("graph_0_cpp_fused__to_copy_mul_7"), _short("aten::mm")
     ('fused _to_copy_mul 7', 'aten::mm')
     """
-    name, _, number = name.removeprefix("graph_0_cpp_").rpartition("_")
-    if not name.startswith("fused_"):
-        return f"{name}_{number}".removeprefix("_")[:60]
-    name = "fused " + name.removeprefix("fused_")
-    return f"{name if len(name) < 90 else name[:89] + '…'} {number}"
+    if "_cpp_fused_" not in name:
+        return name[:60]
+    words, _, number = name.partition("_cpp_fused_")[2].rpartition("_")
+    return f"fused {words if len(words) < 90 else words[:89] + '…'} {number}"

@@ -254,6 +254,27 @@ def test_other_recipes(recipe: str) -> None:
     assert lb.reconstruct(run, 3)[1].shape == (3, 1, 8, 8)
 
 
+def test_tokens_are_tokens() -> None:
+    values = np.random.default_rng(0).integers(0, 7, (60, 9))
+    options = {"likelihood": "categorical", "latent_dim": 2, "hidden": (8,), "steps": 5}
+    run = lb.train(values, out="run", **options, **QUICK)
+    for kind in ("mean", "draw"):
+        tokens = lb.sample(run, 20, values=kind)
+        assert tokens.dtype == np.int64
+        assert tokens.shape == (20, 9)
+        assert set(np.unique(tokens)) <= set(range(7))
+    assert set(np.unique(lb.reconstruct(run, 5, seed=0)[1])) <= set(range(7))
+
+
+@pytest.mark.parametrize("channels", [2, 4, 6])
+def test_images_of_any_channels_are_drawn(channels: int) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, channels, 8, 8)).astype(np.uint8)
+    run = lb.train(images, out="run", latent_dim=2, hidden=(8,), steps=2, **QUICK)
+    lb.evaluate(run, samples=2)
+    assert lb.sample(run, 3).shape == (3, channels, 8, 8)
+    assert (run.pictures / "samples.png").exists()
+
+
 def test_tensorboard_files_are_written() -> None:
     pytest.importorskip("tensorboard")
     options = {**QUICK, "tensorboard": "auto", "limit": 64, "latent_dim": 2, "hidden": (8,)}

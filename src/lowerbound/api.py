@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from . import evaluation as evaluations
-from .data import Data, Prepare, held_out, load
+from .data import Data, Prepare, held_out, load, misfit
 from .errors import LowerboundError
 from .evaluation import Evaluation
 from .runs import Run
@@ -28,8 +28,6 @@ from .training.noise import mix
 #: The test data are binarized or dequantized once, from this seed, in every run: so that the
 #: numbers of two runs are about the same x.
 HELD_OUT_SEED = 0
-#: Seconds that an evaluation with no sample count of its own may take, about.
-_AFFORDABLE = 60.0
 _PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
@@ -101,10 +99,9 @@ def evaluate(
     Args:
         run: a run or its folder.
         data: other data than the run's own, as `load` takes them; their test split is measured.
-        samples: importance samples for each example; None takes 1000, or as many as fit in about a
-            minute.
-        limit: so many held-out examples at most, the first of a shuffle fixed by `seed`; None takes
-            all, or where `samples` is None, too, as many as fit in about a minute.
+        samples: importance samples for each example; None takes 1000, or fewer (and at last fewer
+            examples) where that would be more than a minute or two of operations.
+        limit: so many held-out examples at most, the first of a shuffle fixed by `seed`.
         precision: of the decoder's products; everything else is float32.
         seed: of the posterior's samples.
         report: also write ``evaluation.json``, pictures and ``report.html`` into the run.
@@ -115,11 +112,10 @@ def evaluate(
     """
     run = open_run(run)
     source = run.data() if data is None else _like(run, data)
-    x = held_out(source.test, run.spec, HELD_OUT_SEED)
-    x = _some(x, limit, seed)
-    if samples is None:
-        samples, affordable = _affordable(run.model, x)
-        x = _some(x, affordable, seed)
+    whole = held_out(source.test, run.spec, HELD_OUT_SEED)
+    # Shuffled, for some of them may have to do.
+    shuffled = torch.randperm(len(whole), generator=torch.Generator().manual_seed(mix(seed)))
+    x = whole[shuffled[:limit]]
     try:
         result = evaluations.evaluate(
             run.model.to(_device()),
@@ -129,6 +125,7 @@ def evaluate(
             samples=samples,
             precision=_PRECISIONS[precision],
             seed=seed,
+            of=len(whole),
             progress=progress,
         )
     finally:
@@ -153,8 +150,8 @@ def sample(
     Args:
         run: a run or its folder.
         n: how many.
-        values: ``mean``, the likelihood's mean at each code, as papers show them; or ``draw``, a
-            draw from it, which is a sample of p(x).
+        values: ``mean``, the likelihood's mean at each code, as papers show them (the likeliest of
+            categories); or ``draw``, a draw from it, which is a sample of p(x).
         seed: of the draws.
 
     Returns:
@@ -204,20 +201,20 @@ def open_run(path: str | Path | Run, recipe: Any = None) -> Run:
     return path if isinstance(path, Run) else Run.open(path, recipe)
 
 
-def write(path: str | Path, spec: Any, values: np.ndarray) -> Path:
-    """Write examples as .png or .npy; see `lowerbound.pictures.write`."""
+def write(path: str | Path, run: Run, values: np.ndarray) -> Path:
+    """Write samples of a run as .png or .npy; see `lowerbound.pictures.write`."""
     from . import pictures
 
-    return pictures.write(path, spec, values)
+    return pictures.write(path, run, values)
 
 
 def write_pairs(
-    path: str | Path, spec: Any, originals: np.ndarray, reconstructions: np.ndarray
+    path: str | Path, run: Run, originals: np.ndarray, reconstructions: np.ndarray
 ) -> Path:
     """Write held-out examples beside their reconstructions, as .png or .npy (n, 2, *event)."""
     from . import pictures
 
-    return pictures.write_pairs(path, spec, originals, reconstructions)
+    return pictures.write_pairs(path, run, originals, reconstructions)
 
 
 # Helpers
@@ -227,7 +224,8 @@ def _like(run: Run, source: Any) -> Data:
     """Other data, to be prepared as the run's own.
 
     Raises:
-        LowerboundError: they are of another shape, or of a range that the model does not know.
+        LowerboundError: they are of another shape, or have values that the model gives no
+            probability.
     """
     data = source if isinstance(source, Data) else load(source, **run.info["data"]["options"])
     came, known = data.spec, run.spec
@@ -236,63 +234,33 @@ def _like(run: Run, source: Any) -> Data:
             f"expected data of shape {tuple(known.event_shape)}, as {run.path} was trained on, "
             f"came {tuple(came.event_shape)}; pass others"
         )
-    if known.support != "real" and not isinstance(known.scale, list | tuple):
-        # Where x = 0 and x = 1 are, of categories the first and the last.
-        span = known.levels - 1 if known.support == "categories" and known.levels else known.scale
-        low = 0.0 if known.support == "categories" else float(known.shift)  # ty: ignore[invalid-argument-type]
-        if data.facts.low < low or data.facts.high > low + span:
-            raise LowerboundError(
-                f"expected data in [{low:g}, {low + span:g}], as {run.path} was trained on, came "
-                f"[{data.facts.low:g}, {data.facts.high:g}]; scale them alike"
-            )
+    found = misfit(data.test, known)
+    if found is not None:
+        raise LowerboundError(
+            f"expected {found[0]}, as {run.path} was trained on, came {found[1]}; scale them alike"
+        )
     return data
-
-
-def _some(x: torch.Tensor, count: int | None, seed: int) -> torch.Tensor:
-    """At most so many examples, in their order, the first of a fixed shuffle."""
-    if count is None or count >= len(x):
-        return x
-    chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(mix(seed)))
-    return x[chosen[:count].sort().values]
 
 
 def _device() -> torch.device:
     return torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
 
 
-def _affordable(model: torch.nn.Module, x: torch.Tensor) -> tuple[int, int]:
-    """Samples for each example, and examples, for about a minute; 1000 and all if that is less."""
-    import time
-
-    few = x[: min(len(x), 64)]
-    begin = time.perf_counter()
-    evaluations.estimate_log_likelihood(model, few, samples=16, compile=False)
-    each = (time.perf_counter() - begin) / (16 * len(few))
-    pairs = _AFFORDABLE / each
-    samples = int(min(1000, max(16, pairs / len(x))))
-    return samples, int(min(len(x), max(64, pairs / samples)))
-
-
 def _decoded(run: Run, codes: torch.Tensor, values: str) -> np.ndarray:
     parts = []
     for some in codes.split(256):
         found = run.model.decode(some)  # ty: ignore[not-callable]
-        parts.append(found.mean if values == "mean" else found.sample())
+        if values == "draw":
+            parts.append(found.sample())
+        else:
+            parts.append(found.mode if run.spec.support == "categories" else found.mean)
     return _stored(run, torch.cat(parts), exact=values == "draw")
 
 
 def _stored(run: Run, x: torch.Tensor, exact: bool = True) -> np.ndarray:
     """x in the units of the data; means are not rounded to levels."""
     prepare = Prepare(run.spec)
-    spec = run.spec
-    if exact or spec.support == "categories":
-        return prepare.restore(x).numpy()
-    if spec.support == "binary":
-        return (spec.low + x * (spec.high - spec.low)).numpy()
-    scale, shift = (torch.as_tensor(v, dtype=torch.float32) for v in (spec.scale, spec.shift))
-    if isinstance(spec.scale, list):
-        scale, shift = scale.reshape(spec.event_shape), shift.reshape(spec.event_shape)
-    return (x * scale + shift).numpy()
+    return (prepare.restore(x) if exact else prepare.expected(x)).numpy()
 
 
 class _following:

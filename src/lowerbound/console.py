@@ -117,7 +117,7 @@ def evaluation(result: Evaluation) -> None:
     data = result.data
     shape = " x ".join(str(size) for size in data["event_shape"])
     table = _table(
-        f"{result.model} on {data['name']}: mean over {data['examples']:,} {data['split']} examples"
+        f"{result.model} on {data['name']}: mean over {_counted(data)} {data['split']} examples"
         f" of {shape}"
     )
     table.add_column("quantity", no_wrap=True)
@@ -137,6 +137,12 @@ def evaluation(result: Evaluation) -> None:
     console = out()
     console.print(table)
     console.print(notes)
+
+
+def _counted(data: Mapping[str, Any]) -> str:
+    """How many examples, and of how many where that is not all."""
+    measured, there = data["examples"], data.get("of", data["examples"])
+    return f"{measured:,}" if measured == there else f"{measured:,} of {there:,}"
 
 
 def _table(title: str, **style: Any) -> Table:
@@ -195,8 +201,13 @@ class Follow:
 
     def _start(self, event: Started) -> None:
         self._total = event.total_steps
+        reasons = event.resolved.get("why", {})
         for name, choice in event.resolved.items():
-            self.console.print(f"{name.replace('_', ' '):<14}{choice}", soft_wrap=True)
+            if name == "why":
+                continue
+            shown = ("no", "yes")[choice] if isinstance(choice, bool) else choice
+            reason = f" - {reasons[name]}" if name in reasons else ""
+            self.console.print(f"  {name.replace('_', ' '):<14}{shown}{reason}", soft_wrap=True)
         if self.console.is_terminal:
             self._live = _Live(self.console)
 
@@ -265,7 +276,9 @@ class Count:
 
     def __enter__(self) -> Count:
         console = err()
-        if console.is_terminal:
+        if not console.is_terminal:
+            console.print(f"{self.what} …")
+        else:
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +28,13 @@ _SEED = 0
 _CAPTIONS = {
     "reconstructions": (
         "Reconstructions",
-        "Held-out data above, below what the model makes of them: the likelihood's mean at the "
-        "posterior's mean.",
+        "Held-out data and what the model makes of them: the likelihood's mean at the posterior's "
+        "mean.",
     ),
-    "samples": ("Samples", "The likelihood's mean at codes drawn from the prior."),
+    "samples": (
+        "Samples",
+        "Codes drawn from the prior, decoded: images as the likelihood's mean, tables as draws.",
+    ),
     "latent_map": (
         "Codes of held-out data",
         "The posterior's means: as they are if there are two dimensions, else their first two "
@@ -68,24 +71,29 @@ def draw(run: Run, data: Data) -> list[Path]:
 def _figures(run: Run, data: Data) -> Any:
     model: Any = run.model
     spec, prepare = run.spec, Prepare(run.spec)
-    x = held_out(data.test, spec, _SEED)[:_MAPPED]
-    if data.test.labels is not None and len(data.test) > 1:
-        labels = np.asarray(data.test.labels)[:_MAPPED]
-    else:
-        labels = None
+    # Shuffled: the files of a folder come class by class.
+    chosen = torch.randperm(len(data.test), generator=torch.Generator().manual_seed(_SEED))
+    chosen = chosen[:_MAPPED]
+    x = held_out(data.test, spec, _SEED)[chosen]
+    labels = None if data.test.labels is None else np.asarray(data.test.labels)[chosen.numpy()]
+    names = data.facts.columns
     if hasattr(model, "decode"):
-        some = x[:_SHOWN]
-        decoded = model.decode(posterior_mean(model.encode(some))).mean
+        some = x[: _SHOWN if spec.kind != "vector" else _MAPPED]
+        decoded = _centre(spec, model.decode(posterior_mean(model.encode(some))))
         both = _shown(spec, prepare, some), _shown(spec, prepare, decoded)
-        yield "reconstructions", reconstructions_figure(spec, *both)
+        yield "reconstructions", reconstructions_figure(spec, *both, names)
     if hasattr(model, "prior") and hasattr(model, "decode"):
-        mean = model.decode(model.prior().sample((_SAMPLES,))).mean
-        yield "samples", samples_figure(spec, _shown(spec, prepare, mean), _shown(spec, prepare, x))
+        many = _MAPPED if spec.kind == "vector" else _SAMPLES
+        found = model.decode(model.prior().sample((many,)))
+        # Histograms of columns are about the spread, which means do not have.
+        new = found.sample() if spec.kind == "vector" else _centre(spec, found)
+        new = _shown(spec, prepare, new)
+        yield "samples", samples_figure(spec, new, _shown(spec, prepare, x), names)
     codes = posterior_means(model, x)
     yield "latent_map", plots.latent_map(latent_map(codes), labels, spec.classes)
     if codes.shape[1] == 2 and spec.kind == "image" and hasattr(model, "prior"):
         grid = manifold_codes()
-        decoded = model.decode(torch.from_numpy(grid)).mean
+        decoded = _centre(spec, model.decode(torch.from_numpy(grid)))
         yield "manifold", plots.manifold(_shown(spec, prepare, decoded), grid)
     evaluation = run.evaluation
     if evaluation is not None and evaluation.kl_per_dimension:
@@ -96,42 +104,62 @@ def _figures(run: Run, data: Data) -> Any:
         yield "learning_curves", plots.learning_curves(metrics)
 
 
-def samples_figure(spec: DataSpec, samples: np.ndarray, data: np.ndarray | None) -> Figure:
-    """Samples as people look at them: a sheet of images, histograms of a table's columns, strips.
+def _centre(spec: DataSpec, found: Any) -> Tensor:
+    """The mean; of categories, which have none, the likeliest."""
+    return found.mode if spec.support == "categories" else found.mean
+
+
+def samples_figure(
+    spec: DataSpec, samples: np.ndarray, data: np.ndarray, names: Sequence[str] | None = None
+) -> Figure:
+    """Samples as people look at them: a sheet of images, strips of tokens, histograms of a table's
+    columns beside the data's, longer vectors as curves.
 
     Args:
         spec: of the data.
         samples: (n, *event_shape); images in [0, 1].
         data: the same of held-out data, to stand beside a table's samples.
+        names: of a table's columns.
     """
     if spec.kind == "image":
         return plots.image_grid(samples, f"{len(samples)} samples of {spec.name}")
     if spec.kind == "tokens":
         return plots.token_strips(samples, spec.levels or 2, f"samples of {spec.name}")
-    beside = samples if data is None else data
-    return plots.marginals(beside.reshape(len(beside), -1)[:, :12], samples[:, :12])
+    if spec.dimensions > plots.FEW_COLUMNS:
+        return plots.traces(None, samples, f"samples of {spec.name}")
+    return plots.marginals(data, samples, names)
 
 
-def write(path: str | Path, spec: DataSpec, values: np.ndarray) -> Path:
-    """Write examples in stored units as .png (a sheet) or .npy (the array).
+def write(path: str | Path, run: Run, values: np.ndarray) -> Path:
+    """Write samples of a run, in stored units, as .png (a sheet) or .npy (the array).
 
     Raises:
         LowerboundError: the name ends in something else, or the file cannot be written.
     """
-    return _written(Path(path), lambda: samples_figure(spec, _unit(spec, values), None), values)
+    spec = run.spec
+
+    def figure() -> Figure:
+        if spec.kind == "image":
+            return samples_figure(spec, _unit(spec, values), values)
+        test = run.data().test
+        stored = test.stored(np.arange(min(len(test), _MAPPED))).numpy()
+        return samples_figure(spec, values, stored, run.data().facts.columns)
+
+    return _written(Path(path), figure, values)
 
 
 def write_pairs(
-    path: str | Path, spec: DataSpec, originals: np.ndarray, reconstructions: np.ndarray
+    path: str | Path, run: Run, originals: np.ndarray, reconstructions: np.ndarray
 ) -> Path:
     """Write held-out examples over their reconstructions (.png), or (n, 2, *event) (.npy).
 
     Raises:
         LowerboundError: as `write`.
     """
+    spec, names = run.spec, run.data().facts.columns
     pair = _unit(spec, originals), _unit(spec, reconstructions)
     both = np.stack([originals, reconstructions], 1)
-    return _written(Path(path), lambda: reconstructions_figure(spec, *pair), both)
+    return _written(Path(path), lambda: reconstructions_figure(spec, *pair, names), both)
 
 
 def _written(path: Path, figure: Callable[[], Figure], values: np.ndarray) -> Path:
@@ -153,32 +181,45 @@ def _unit(spec: DataSpec, values: np.ndarray) -> np.ndarray:
     """Stored values of images in [0, 1]; others as they are."""
     if spec.kind != "image":
         return values
-    return np.clip((values - spec.low) / ((spec.high - spec.low) or 1.0), 0.0, 1.0)
+    return _visible(np.clip((values - spec.low) / ((spec.high - spec.low) or 1.0), 0.0, 1.0))
 
 
 def _shown(spec: DataSpec, prepare: Prepare, x: Tensor) -> np.ndarray:
-    return (prepare.unit(x) if spec.kind == "image" else prepare.restore(x)).numpy()
+    return _visible(prepare.unit(x).numpy()) if spec.kind == "image" else prepare.restore(x).numpy()
 
 
-def reconstructions_figure(spec: DataSpec, originals: np.ndarray, found: np.ndarray) -> Figure:
+def _visible(images: np.ndarray) -> np.ndarray:
+    """Of other channels than grey or colour (N, C, H, W) the first three, or the first of two."""
+    channels = images.shape[1]
+    return images if channels in (1, 3) else images[:, : 3 if channels > 3 else 1]
+
+
+def reconstructions_figure(
+    spec: DataSpec, originals: np.ndarray, found: np.ndarray, names: Sequence[str] | None = None
+) -> Figure:
     """Held-out examples beside what a model makes of them; images in [0, 1]."""
     if spec.kind == "image":
         return plots.reconstructions(originals, found)
     if spec.kind == "tokens":
         both = np.stack([originals, found], 1).reshape(-1, originals.shape[-1])
         return plots.token_strips(both, spec.levels or 2, "held-out data, each over its decoding")
-    title = "Held-out data and reconstructions, column by column"
-    return plots.marginals(originals[:, :12], found[:, :12], title=title)
+    if spec.dimensions > plots.FEW_COLUMNS:
+        return plots.traces(originals, found)
+    return plots.against(originals, found, names)
 
 
 def _report(run: Run, data: Data, paths: list[Path]) -> None:
     write_report(
         run.path / "report.html",
-        title=f"{run.info['recipe'] or 'model'} on {run.spec.name}",
+        title=f"{run.name} on {run.spec.name}",
         facts=data.lines(),
         evaluation=run.evaluation,
         # The report draws the learning curves itself, beside the numbers of training.
-        pictures=[Picture(_CAPTIONS[p.stem][0], p, _CAPTIONS[p.stem][1]) for p in paths if p.stem in _CAPTIONS],
+        pictures=[
+            Picture(_CAPTIONS[p.stem][0], p, _CAPTIONS[p.stem][1])
+            for p in paths
+            if p.stem in _CAPTIONS
+        ],
         metrics=run.metrics(),
         info=run.info,
     )

@@ -51,7 +51,7 @@ class Built(NamedTuple):
 def vae(
     data: DataSpec,
     *,
-    latent_dim: Annotated[int, Span(min=1, unit="dimensions")] = 16,
+    latent_dim: Annotated[int | None, Span(min=1, unit="dimensions")] = None,
     likelihood: Annotated[SlotValue, Slot("likelihood")] = "auto",
     network: Annotated[SlotValue, Slot("network")] = "auto",
     hidden: Annotated[tuple[int, ...] | None, Span(min=1, unit="units")] = None,
@@ -67,7 +67,7 @@ def vae(
 
     Args:
         data: the data's shape, support and statistics.
-        latent_dim: numbers in a code.
+        latent_dim: numbers in a code; by default 16, or half the numbers of a small example.
         likelihood: p(x|z); auto takes what fits the data's support.
         network: encoder and decoder; auto takes mlp up to 1024 numbers per example and for what is
             no image, else conv.
@@ -104,6 +104,7 @@ def vae(
             f"beta: expected 1 with bound iwae, which is no sum of distortion and rate, "
             f"came {beta:g}; pass bound elbo"
         )
+    latent_dim = latent_dim or _latent_dim(data)
     family, reason = _likelihood(data, likelihood)
     posterior = DiagonalGaussian(latent_dim)
     coder = _networks(data, network, hidden, activation)
@@ -125,7 +126,7 @@ def vae(
 def autoencoder(
     data: DataSpec,
     *,
-    latent_dim: Annotated[int, Span(min=1, unit="dimensions")] = 16,
+    latent_dim: Annotated[int | None, Span(min=1, unit="dimensions")] = None,
     network: Annotated[SlotValue, Slot("network")] = "auto",
     hidden: Annotated[tuple[int, ...] | None, Span(min=1, unit="units")] = None,
     activation: Activation | None = None,
@@ -137,7 +138,7 @@ def autoencoder(
 
     Args:
         data: the data's shape, support and statistics.
-        latent_dim: numbers in the bottleneck.
+        latent_dim: numbers in the bottleneck; by default 16, or half those of a small example.
         network: encoder and decoder; auto takes mlp up to 1024 numbers per example and for what is
             no image, else conv.
         hidden: widths of the hidden layers from the data to the code, which the decoder mirrors;
@@ -164,6 +165,7 @@ def autoencoder(
     from .training.phase import Phase
 
     _refuse_categories(data, "autoencoder", "squared error")
+    latent_dim = latent_dim or _latent_dim(data)
     coder = _networks(data, network, hidden, activation)
     model = Autoencoder(
         _encoder(data, coder, encoder, Delta((latent_dim,))),
@@ -173,13 +175,16 @@ def autoencoder(
 
 
 def pca(
-    data: DataSpec, *, latent_dim: Annotated[int, Span(min=1, unit="dimensions")] = 16
+    data: DataSpec,
+    *,
+    latent_dim: Annotated[int | None, Span(min=1, unit="dimensions")] = None,
 ) -> Built:
     """Probabilistic PCA: the linear-Gaussian model, solved exactly and with exact likelihoods.
 
     Args:
         data: the data's shape and support.
-        latent_dim: principal components; fewer than the numbers in an example.
+        latent_dim: principal components, fewer than the numbers in an example; by default 16, or
+            half those of a small example.
 
     Returns:
         The model and its closed form.
@@ -195,6 +200,7 @@ def pca(
 
     _refuse_categories(data, "pca", "a covariance")
     _, reason = _likelihood(data, "gaussian")
+    latent_dim = latent_dim or _latent_dim(data)
     model = LinearGaussian(data.event_shape, latent_dim, no_likelihood=reason)
     return Built(model, [ClosedForm("pca", LinearGaussian.fit_)])  # ty: ignore[invalid-argument-type]
 
@@ -248,6 +254,11 @@ def _from_file(path: Path, name: str) -> Callable[..., Built]:
         there = [key for key, value in vars(module).items() if callable(value)]
         raise LowerboundError(f"recipe {path} has no function '{name}'{nearest(name, there)}")
     return function
+
+
+def _latent_dim(data: DataSpec) -> int:
+    """Numbers in a code where nobody said."""
+    return max(1, min(16, data.dimensions // 2))
 
 
 def _likelihood(data: DataSpec, value: SlotValue) -> tuple[Family, str | None]:

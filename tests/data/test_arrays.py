@@ -26,7 +26,7 @@ def refused(source, match: str, **options) -> None:
 
 def test_npy(tmp_path):
     np.save(tmp_path / "a.npy", IMAGES)
-    data = load(tmp_path / "a.npy", seed=4)
+    data = load(tmp_path / "a.npy", split_seed=4)
     both = torch.cat([data.train.all(), data.test.all()])
     assert both.shape == (30, 1, 6, 5) and both.dtype == torch.uint8
     rows = np.concatenate([data.train.rows, data.test.rows])
@@ -183,27 +183,44 @@ def test_other_options_out_of_range():
 
 
 def test_splits_are_disjoint_seeded_and_complete():
-    data = load(IMAGES, test_fraction=0.3, validation_fraction=0.2, seed=1)
+    data = load(IMAGES, test_fraction=0.3, validation_fraction=0.2, split_seed=1)
     assert data.validation is not None
     parts = [data.train.rows, data.validation.rows, data.test.rows]
     assert sorted(np.concatenate(parts).tolist()) == list(range(30))
     assert [len(part) for part in parts] == [17, 4, 9]
-    again = load(IMAGES, test_fraction=0.3, validation_fraction=0.2, seed=1)
+    again = load(IMAGES, test_fraction=0.3, validation_fraction=0.2, split_seed=1)
     assert np.array_equal(again.test.rows, data.test.rows)
     assert np.array_equal(again.train.rows, data.train.rows)
-    other = load(IMAGES, test_fraction=0.3, validation_fraction=0.2, seed=2)
+    other = load(IMAGES, test_fraction=0.3, validation_fraction=0.2, split_seed=2)
     assert not np.array_equal(other.test.rows, data.test.rows)
 
 
+def test_the_split_tells_its_seed():
+    def split(**options):
+        return dict(load(**options).lines())["split"]
+
+    assert split(source=IMAGES) == "24 train, 6 test (drawn with split seed 0)"
+    assert split(source=IMAGES, split_seed=3) == "24 train, 6 test (drawn with split seed 3)"
+    both = {"train": IMAGES, "test": IMAGES[:9]}
+    assert split(source=both) == "30 train, 9 test"
+    assert split(source=both, validation_fraction=0.1, split_seed=2) == (
+        "27 train, 3 validation, 9 test (validation drawn with split seed 2)"
+    )
+    assert split(source=both, limit=5) == "5 train, 5 test (drawn with split seed 0)"
+    assert load(IMAGES, split_seed=3).options["split_seed"] == 3
+
+
 def test_limit_draws_from_each_split():
-    data = load({"train": IMAGES, "test": IMAGES[:9]}, limit=5, seed=3)
+    data = load({"train": IMAGES, "test": IMAGES[:9]}, limit=5, split_seed=3)
     assert (len(data.train), len(data.test)) == (5, 5)
     assert (data.spec.train, data.spec.test) == (5, 5)
 
 
 def test_options_load_the_same_again(tmp_path):
     np.save(tmp_path / "a.npy", IMAGES)
-    data = load(tmp_path / "a.npy", seed=5, validation_fraction=0.1, likelihood="gaussian", limit=9)
+    data = load(
+        tmp_path / "a.npy", split_seed=5, validation_fraction=0.1, likelihood="gaussian", limit=9
+    )
     options = json.loads(json.dumps(data.options))
     again = load(data.source, **options)
     assert again.spec == data.spec

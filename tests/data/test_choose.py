@@ -22,6 +22,7 @@ def colour(side: int = 8) -> np.ndarray:
     return RANDOM.integers(0, 256, (40, side, side, 3), dtype=np.uint8)
 
 
+LEVELLED = ink()
 TABLE = RANDOM.normal((5.0, 100.0), (2.0, 3.0), (40, 2))
 CHOSEN = {
     "ink": (ink(), "bernoulli", "binary", "stochastic", "none", "mlp", (1, 12, 12)),
@@ -123,9 +124,30 @@ def test_an_explicit_bernoulli_binarizes():
     assert load(ink() / 255.0, binarize="threshold").spec.likelihood == "bernoulli"
 
 
+def test_a_constant_feature_has_no_density():
+    values = np.column_stack([TABLE, np.full(40, 0.5), np.full(40, 1.5)])
+    for likelihood in ("auto", "gaussian"):
+        with pytest.raises(errors.LowerboundError, match=r"column '2'.*has 0\.5 and 1 more.*drop"):
+            load(values, likelihood=likelihood)
+    whole = np.column_stack([TABLE, np.full(40, 3.0)])  # spread over its cell: a density of 1
+    assert load(whole).spec.step == [0.0, 0.0, 1.0]
+    with pytest.raises(errors.LowerboundError, match="column '2'"):
+        load(whole, dequantize="none")
+
+
+def test_many_equal_continuous_values_are_told():
+    values = RANDOM.random((50, 8, 8))
+    assert "exactly" not in load(values).spec.why["likelihood"]
+    values.reshape(-1)[::4] = 0.0  # 800 of 3200, of which 640 of 2560 are looked at
+    spec = load(values, likelihood="gaussian").spec
+    assert spec.why["likelihood"].startswith("25% of the values are exactly 0, on which a density")
+    assert "--likelihood bernoulli" in spec.why["likelihood"]
+    assert "exactly" not in load(LEVELLED, likelihood="gaussian").spec.why.get("likelihood", "")
+
+
 def test_a_constant_feature_keeps_scale_one_and_is_told():
     values = np.column_stack([TABLE, np.full(40, 3.5)])
-    data = load(values)
+    data = load(values, likelihood="none")
     assert data.spec.scale[2] == 1.0 and data.spec.shift[2] == 3.5
     assert "1 of 3 features never change: 2" in dict(data.lines())["constant"]
     assert "1 that never change" in data.spec.why["standardize"]
@@ -200,7 +222,7 @@ def test_lines_tell_what_was_found_and_chosen():
     lines = dict(load(ink(50)).lines())
     assert lines["found"] == "50 images in array"
     assert lines["shape"] == "12 x 12 grey"
-    assert lines["split"] == "40 train, 10 test"
+    assert lines["split"] == "40 train, 10 test (drawn with split seed 0)"
     assert lines["likelihood"].startswith("bernoulli - grey images")
     assert lines["binarization"].startswith("stochastic - ")
     assert lines["network"].startswith("mlp - 144 numbers")

@@ -114,7 +114,7 @@ def test_transparency_palettes_and_sixteen_bits(tmp_path):
     write(tmp_path / "a" / "0.png", opaque)
     write(tmp_path / "a" / "1.png", opaque[::-1].copy())
     Image.fromarray(opaque[..., :3]).quantize(16).save(tmp_path / "a" / "2.png")
-    data = load(tmp_path / "a", seed=1)
+    data = load(tmp_path / "a", split_seed=1)
     assert data.spec.event_shape == (3, 4, 4)
     row = data.train.rows.tolist().index(0)
     assert np.array_equal(data.train.all()[row].numpy(), opaque[..., :3].transpose(2, 0, 1))

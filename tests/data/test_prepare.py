@@ -123,6 +123,90 @@ def test_far_values_keep_their_digits():
     assert len(x.unique()) > 350
 
 
+def mixed(count: int = 400) -> np.ndarray:
+    """Continuous columns, one of them with the least value, beside counts and time stamps."""
+    random = np.random.default_rng(1)
+    columns = [
+        random.normal(-3.0, 1.3, count),
+        random.integers(0, 5, count),
+        random.integers(-700, 9000, count),
+        1.6e9 + random.integers(0, 2000, count),
+        1.6e9 + random.normal(0.0, 2.0, count),
+    ]
+    return np.stack(columns, axis=1)
+
+
+ROUND_TRIPS = {
+    "digits": (grey(17), {"likelihood": "gaussian", "standardize": False}),
+    "standardized": (grey(17), {"likelihood": "gaussian", "standardize": True}),
+    "8 bits": (grey(), {"likelihood": "gaussian"}),
+    "16 bits": (grey().astype(np.int32) * 257, {"likelihood": "gaussian"}),
+    "thirds": ((grey(4) / 3 - 0.4).astype(np.float32), {"likelihood": "gaussian"}),
+    "counts": (np.random.default_rng(0).poisson(900, (300, 9)), {}),
+    "mixed": (mixed(), {}),
+}
+
+
+@pytest.mark.parametrize("case", ROUND_TRIPS)
+def test_dequantized_levels_come_back_at_the_ends_of_their_cells(
+    case: str, monkeypatch: pytest.MonkeyPatch
+):
+    values, choices = ROUND_TRIPS[case]
+    data = load(values, **choices)
+    prepare, stored = Prepare(data.spec), data.train.all()
+    whole = np.broadcast_to(np.array(data.spec.step) > 0, stored.shape[1:].numel())
+    whole = torch.from_numpy(whole.reshape(stored.shape[1:]).copy())
+    assert bool(whole.any())
+    for u in (0.0, 2.0**-24, 1e-4, 0.3, 0.9999, 1.0 - 2.0**-24):
+        monkeypatch.setattr(
+            "lowerbound.data.prepare.uniform",
+            lambda shape, device, generator, u=u: torch.full(shape, u),
+        )
+        back = prepare.restore(prepare(stored)).double()
+        expected = stored.double()
+        close = 1e-6 if stored.is_floating_point() else 0.0
+        torch.testing.assert_close(back[:, whole], expected[:, whole], atol=close, rtol=0.0)
+        torch.testing.assert_close(back, expected, atol=2e-6, rtol=2e-7)
+
+
+@pytest.mark.parametrize("case", ROUND_TRIPS)
+def test_the_mean_of_spread_values_is_that_of_the_stored_ones(case: str):
+    values, choices = ROUND_TRIPS[case]
+    data = load(values, **choices)
+    stored, prepare = data.train.all().double(), Prepare(data.spec)
+    # By the definition of x, without the noise: E[u] = 1 / 2.
+    shape = data.spec.event_shape
+    shift, scale, step = (
+        torch.from_numpy(np.broadcast_to(np.array(v), math.prod(shape)).reshape(shape).copy())
+        for v in (data.spec.shift, data.spec.scale, data.spec.step)
+    )
+    x = (stored + step / 2 - shift) / scale
+    back = prepare.expected(x.float()).double()
+    # float32 keeps 2^-24 of x, times the deviation (2e4 at most, of 16 bits).
+    torch.testing.assert_close(back, stored, atol=1e-2, rtol=1e-6)
+    assert float((back - stored).mean().abs()) < 1e-4
+
+
+def test_means_of_time_stamps_keep_their_digits():
+    data = load(mixed())
+    x = torch.zeros(1, 5)
+    expected = data.train.all().double().mean(0)
+    back = Prepare(data.spec).expected(x)[0]
+    assert back.dtype == torch.float64
+    torch.testing.assert_close(back, expected, atol=1e-3, rtol=1e-12)
+
+
+@pytest.mark.parametrize("choices", [{}, {"likelihood": "gaussian"}, {"standardize": True}])
+def test_integers_far_from_zero_keep_their_levels(choices: dict):
+    near = np.random.default_rng(0).integers(0, 100, (30, 8, 8))
+    data, plain = load(near + 10**8, **choices), load(near - 1000, **choices)
+    assert data.spec.support == plain.spec.support
+    x = held_out(data.train, data.spec)
+    torch.testing.assert_close(x, held_out(plain.train, plain.spec), atol=1e-6, rtol=1e-6)
+    stored = data.train.all()
+    assert torch.equal(Prepare(data.spec).restore(x).double(), stored.double())
+
+
 def test_spec_statistics_are_those_of_x():
     for values, choices in CASES.values():
         data = load(values, **choices)

@@ -17,7 +17,7 @@ def data_options(
     size: Annotated[int | str | None, Span(min=1, unit="pixels")] = None,
     test_fraction: Annotated[float, Span(min=0, max=1)] = 0.2,
     validation_fraction: Annotated[float, Span(min=0, max=1)] = 0.0,
-    seed: Annotated[int, Span(min=0)] = 0,
+    split_seed: Annotated[int, Span(min=0)] = 0,
     skip_bad: bool = False,
     data_dir: str | None = None,
     binarize: Literal["auto", "none", "stochastic", "threshold"] = "auto",
@@ -33,7 +33,7 @@ def data_options(
         size: height and width to which images are cropped and scaled: 64, or 48x64.
         test_fraction: share set aside for testing, where the source has no test split.
         validation_fraction: share of the training examples set aside for choices in training.
-        seed: of the split.
+        split_seed: of the split, which --seed does not change.
         skip_bad: leave out images that do not open and rows with NaN or infinity; they are named.
         data_dir: folder of named data sets; else LOWERBOUND_DATA, else the user's cache.
         binarize: grey values as binary ones: drawn anew each epoch, or cut at one half.

@@ -23,7 +23,7 @@ from lowerbound.errors import LowerboundError, nearest
 from lowerbound.options import Option, Span, check_value, describe, name_of, options_of
 
 ARGUMENTS = {
-    "data": "A name (digits, mnist, …), a .npy or .npz file, or a folder or zip of images.",
+    "data": "A name (digits, mnist, …), a .npy, .npz or .csv file, or a folder or zip of images.",
     "run": "The folder of a run.",
 }
 SHORT = {"out": "-o"}

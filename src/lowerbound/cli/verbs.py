@@ -65,6 +65,13 @@ def resume(
     """
     from lowerbound import api, console
 
+    status = api.open_run(run).info["status"]
+    if status["reason"] in ("done", "early stopping", "solved"):
+        console.note(
+            f"{run} has ended already ({status['reason']} at step {status['step']:,}); measure it "
+            f"with: lowerbound evaluate {run}"
+        )
+        return 0
     with console.Follow() as follow:
         resumed = api.resume(run, recipe=recipe, progress=follow)
     return _trained(resumed, evaluate=evaluate, json=json)
@@ -95,7 +102,7 @@ def evaluate(
     """
     from lowerbound import api, console
 
-    with console.Count("measuring") as count:
+    with console.Count("measuring on held-out data") as count:
         opened = run if recipe is None else api.open_run(run, recipe)
         result = api.evaluate(
             opened, samples=samples, limit=limit, precision=precision, seed=seed, progress=count
@@ -124,7 +131,7 @@ def sample(
         out: file to write: .png (a sheet) or .npy (an array in the data's own units); the default
             is samples.png among the run's pictures.
         values: at each code, the likelihood's mean, as papers show them, or a draw from it, which
-            is a sample of p(x); auto is the mean in a picture and a draw in an array.
+            is a sample of p(x); auto is the mean in a picture of images, else a draw.
         seed: of the draws.
         recipe: the function that built the model, as file.py:function, if it was one of your own: a
             file that a run names is not run unless you name it, too.
@@ -134,8 +141,9 @@ def sample(
 
     opened = api.open_run(run, recipe)
     target = Path(out) if out is not None else opened.pictures / "samples.png"
-    kind = values if values != "auto" else "draw" if target.suffix == ".npy" else "mean"
-    path = api.write(target, opened.spec, api.sample(opened, n, values=kind, seed=seed))
+    image = target.suffix != ".npy" and opened.spec.kind == "image"
+    kind = values if values != "auto" else "mean" if image else "draw"
+    path = api.write(target, opened, api.sample(opened, n, values=kind, seed=seed))
     _written({"out": str(path), "n": n, "values": kind, "seed": seed}, json)
 
 
@@ -164,7 +172,7 @@ def reconstruct(
 
     opened = api.open_run(run, recipe)
     target = Path(out) if out is not None else opened.pictures / "reconstructions.png"
-    path = api.write_pairs(target, opened.spec, *api.reconstruct(opened, n, seed=seed))
+    path = api.write_pairs(target, opened, *api.reconstruct(opened, n, seed=seed))
     _written({"out": str(path), "n": n, "seed": seed}, json)
 
 
@@ -211,7 +219,7 @@ def _trained(run: Run, *, evaluate: bool, json: bool) -> int:
         console.note(f"saved; go on with: lowerbound resume {path}")
     result = None
     if evaluate and not stopped:
-        with console.Count("measuring") as count:
+        with console.Count("measuring on held-out data") as count:
             result = api.evaluate(run, progress=count)
     pictures = sorted((path / "pictures").glob("*.png"))
     if json:

@@ -8,6 +8,7 @@ from lowerbound.data.load import Data, describe, load
 from lowerbound.data.prepare import Prepare, held_out
 from lowerbound.data.spec import DataSpec
 from lowerbound.data.splits import RowsSplit, Split
+from lowerbound.data.support import misfit
 
 __all__ = [
     "Choices",
@@ -25,4 +26,5 @@ __all__ = [
     "held_out",
     "inspect",
     "load",
+    "misfit",
 ]

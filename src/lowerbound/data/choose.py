@@ -33,6 +33,7 @@ NEEDS: dict[str, tuple[Support, ...]] = {
 BINARIZE = ("auto", "none", "stochastic", "threshold")
 DEQUANTIZE = ("auto", "none", "uniform")
 NEARLY_BINARY = 0.75  # MNIST 0.83, KMNIST 0.78; digits 0.67, Fashion-MNIST 0.61, photographs 0.25
+MANY_TIES = 0.05  # share of continuous values that are one and the same
 MLP_UP_TO = 1024
 
 
@@ -236,6 +237,9 @@ def _density(
             f"[{facts.low:g}, {facts.high:g}]: pass dequantize none (--dequantize none)"
         )
     spread = bool(np.any(steps > 0.0))
+    if name != "none":
+        _refuse_constant(facts, name, steps)
+        _tell_ties(facts, steps, why)
     if spread:
         columns = "" if discrete else f"{int((steps > 0).sum())} features of whole numbers: "
         why["dequantize"] = f"{columns}a density of levels needs them spread over their cells"
@@ -273,6 +277,37 @@ def _density(
     result |= {"shift": shift, "scale": scale, "log_jacobian": float(jacobian)}
     same = np.all(steps == steps[0])
     return {**result, "step": float(steps[0]) if same else steps.tolist()}
+
+
+def _refuse_constant(facts: Facts, name: str, steps: np.ndarray) -> None:
+    """A continuous feature that never changes: its density, and log p(x) with it, has no limit."""
+    if facts.kind != "vector":
+        return
+    still = np.flatnonzero(facts.constant & (steps == 0.0))
+    if not len(still):
+        return
+    columns = facts.columns or tuple(str(column) for column in range(len(steps)))
+    value = float(facts.mean.reshape(-1)[still[0]])
+    more = f" and {len(still) - 1} more" if len(still) > 1 else ""
+    raise LowerboundError(
+        f"expected features that vary, came column '{columns[still[0]]}' of which every training "
+        f"example has {value:g}{more}: its density under likelihood {name} grows without limit; "
+        "drop it, or take likelihood none for models without one (recipe autoencoder)"
+    )
+
+
+def _tell_ties(facts: Facts, steps: np.ndarray, why: dict[str, str]) -> None:
+    """Many equal values among continuous ones: atoms, on which a density has no limit."""
+    share, value = max((facts.share_low, facts.low), (facts.share_high, facts.high))
+    if share < MANY_TIES or np.any(steps > 0.0):
+        return
+    fix = "consider to round to levels (.astype(np.uint8))"
+    if facts.kind == "image" and facts.low >= 0.0 and facts.high <= 1.0:
+        fix = "consider --likelihood bernoulli, or " + fix.removeprefix("consider ")
+    text = (
+        f"{share:.0%} of the values are exactly {value:g}, on which a density has no limit: {fix}"
+    )
+    why["likelihood"] = "; ".join(filter(None, (why.get("likelihood"), text)))
 
 
 def _kind(facts: Facts) -> str:

@@ -27,6 +27,7 @@ class Facts:
         mean, std: of the stored training examples, float64 `event_shape`.
         whole_columns: of a vector, which features hold whole numbers only.
         counts: training examples of each class.
+        drawn: how the split was drawn, with its seed; None where the source brings all of it.
         looked_at: examples looked at; the others are larger than the memory budget.
     """
 
@@ -54,6 +55,7 @@ class Facts:
     columns: tuple[str, ...] | None = None
     classes: tuple[str, ...] | None = None
     counts: tuple[int, ...] | None = None
+    drawn: str | None = None
     looked_at: int = 0
     notes: tuple[tuple[str, str], ...] = ()
 
@@ -80,7 +82,8 @@ class Facts:
             lines.append(("labels", self._labels()))
         parts = [f"{self.train:,} train"]
         parts += [f"{self.validation:,} validation"] if self.validation else []
-        lines.append(("split", ", ".join([*parts, f"{self.test:,} test"])))
+        drawn = f" ({self.drawn})" if self.drawn else ""
+        lines.append(("split", ", ".join([*parts, f"{self.test:,} test"]) + drawn))
         still = int(self.constant.sum())
         if still:
             lines.append(("constant", self._constant(still)))
@@ -96,6 +99,7 @@ class Facts:
             "event_shape": list(self.event_shape),
             "dtype": self.dtype,
             "examples": {"train": self.train, "validation": self.validation, "test": self.test},
+            "drawn": self.drawn,
             "range": [self.low, self.high],
             "levels": self.levels,
             "distinct": self.distinct,

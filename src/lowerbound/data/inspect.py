@@ -145,7 +145,7 @@ def _grid(
         return source.levels, 0.0, 1.0
     if len(distinct) == 2 and len(source.train.event_shape) > 0:
         two = {float(value) for value in distinct}
-        if two == {low, high}:
+        if two == {low, high} and _only(parts, distinct):
             return 2, low, high - low
     image = len(source.train.event_shape) == 3
     if whole:
@@ -160,6 +160,11 @@ def _grid(
     if image or (_like_pixels(source, low, high) and high == 1.0):
         return _float_grid(parts, low, high, distinct)
     return None
+
+
+def _only(parts: list[Rows], values: np.ndarray) -> bool:
+    """Whether nothing but these values occurs, in any part."""
+    return all(bool(np.isin(chunk, values).all()) for rows in parts for _, chunk in _chunks(rows))
 
 
 def _like_pixels(source: Source, low: float, high: float) -> bool:

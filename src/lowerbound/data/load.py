@@ -75,7 +75,7 @@ def load(
     size: int | str | tuple[int, int] | None = None,
     test_fraction: float = 0.2,
     validation_fraction: float = 0.0,
-    seed: int = 0,
+    split_seed: int = 0,
     skip_bad: bool = False,
     data_dir: str | Path | None = None,
     likelihood: Any = "auto",
@@ -96,7 +96,8 @@ def load(
         size: height and width that images are cropped and scaled to, ``64`` or ``"48x64"``.
         test_fraction: share set aside for testing where the source has no test split.
         validation_fraction: share of the training examples set aside for validation.
-        seed: draws the splits.
+        split_seed: draws the splits that the source does not bring, and no other random numbers:
+            trainings of different seeds are measured on the same examples.
         skip_bad: leave out images that do not open and rows with NaN or infinity.
         data_dir: folder to look for named data in, before the user's cache.
         likelihood: "auto", a name, ``{"name": ...}``, or "none" for models without one.
@@ -104,7 +105,7 @@ def load(
         dequantize: "auto", "none" or "uniform".
         standardize: "auto", True or False.
         network: "auto" or a name.
-        limit: take at most this many examples of each split, drawn with `seed`.
+        limit: take at most this many examples of each split, drawn with `split_seed`.
         memory: bytes that decoded images or an array may take before they are read on demand;
             None: a share of what is free.
 
@@ -118,10 +119,10 @@ def load(
         found,
         test_fraction=test_fraction,
         validation_fraction=validation_fraction,
-        seed=seed,
+        seed=split_seed,
         limit=limit,
     )
-    facts = inspect(found, *parts)
+    facts = replace(inspect(found, *parts), drawn=_drawn(found, parts, split_seed))
     choices = {
         "likelihood": likelihood,
         "binarize": binarize,
@@ -134,7 +135,7 @@ def load(
         "size": size,
         "test_fraction": test_fraction,
         "validation_fraction": validation_fraction,
-        "seed": seed,
+        "split_seed": split_seed,
         "skip_bad": skip_bad,
         "limit": limit,
         "memory": memory,
@@ -196,6 +197,17 @@ def describe(facts: Facts, **choices: Any) -> DataSpec:
         mean=mean.astype(np.float32),
         std=std.astype(np.float32),
     )
+
+
+def _drawn(
+    found: Source, parts: tuple[RowsSplit, RowsSplit | None, RowsSplit], seed: int
+) -> str | None:
+    """Which examples of the split were drawn, and from which seed; None where none were."""
+    train, validation, test = parts
+    own = validation is not None and found.validation is None
+    if test.rows is None and (train.rows is None or own):
+        return f"validation drawn with split seed {seed}" if own else None
+    return f"drawn with split seed {seed}"
 
 
 def _read(

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import LowerboundError
 from .codes import Codes, encode_all
 from .decoding import evaluating, home
+from .effort import affordable
 from .likelihood import LogLikelihood, estimate_log_likelihood
 from .result import Bound, Evaluation, Likelihood
 
@@ -33,11 +34,12 @@ def evaluate(
     *context: Tensor,
     name: str = "model",
     split: str = "test",
-    samples: int = 1000,
+    samples: int | None = None,
     rows: int | None = None,
     precision: torch.dtype | None = None,
     compile: bool | Literal["auto"] = "auto",
     seed: int = 0,
+    of: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model on held-out data.
@@ -54,7 +56,9 @@ def evaluate(
         context: what the model is conditioned on, ``(N, ...)`` each.
         name: of the model, for the result.
         split: of the data, for the result.
-        samples: importance samples for each example, k; 1: the lower bound alone.
+        samples: importance samples for each example, k; 1: the lower bound alone; None: 1000, or as
+            many as are affordable (`lowerbound.evaluation.effort`), which may leave out examples.
+        of: how many examples x was drawn from.
         rows, precision, compile, seed: see :func:`estimate_log_likelihood`.
         progress: called with (examples done, examples in all).
 
@@ -66,11 +70,16 @@ def evaluate(
     if x.shape[1:] != event_shape or len(x) == 0:
         expected = ", ".join(["N", *map(str, event_shape)])
         raise LowerboundError(f"expected x of shape ({expected}), got {tuple(x.shape)}")
-    reason: str | None = getattr(model, "no_likelihood", None)
+    reason: str | None = getattr(model, "no_likelihood", None) or _unfit(model, spec)
+    of = len(x) if of is None else of
     probabilistic = hasattr(model, "prior") and hasattr(model, "decode")
     exact = reason is None and hasattr(model, "log_prob")
     if reason is None and not exact and not probabilistic:
         reason = "the model has no prior and no log_prob"
+    if samples is None and reason is None and probabilistic and not exact:
+        samples, examples = affordable(model, x)
+        x, context = x[:examples], tuple(c[:examples] for c in context)
+    samples = 1000 if samples is None else samples
     codes = encode_all(
         model,
         x,
@@ -91,7 +100,9 @@ def evaluate(
             seed=seed,
             progress=progress,
         )
-    rate = codes.rate if codes.rate is not None else (None if found is None else found.rate)
+    # From the same draws as the estimate, so that a bound never stands above it by chance.
+    rate = codes.rate if found is None or found.samples == 1 else found.rate
+    rate = found.rate if rate is None and found is not None else rate
     shift = spec.log_jacobian
     bound = None if found is None or rate is None else shift - found.distortion - rate
     values: Tensor | None = None
@@ -105,6 +116,7 @@ def evaluate(
             "name": spec.name,
             "split": split,
             "examples": len(x),
+            "of": of,
             "event_shape": list(event_shape),
             "binarize": spec.binarize,
             "dequantize": spec.dequantize,
@@ -178,6 +190,19 @@ def _exact(model: Any, x: Tensor, *context: Tensor) -> Tensor:
             )
             pieces.append(model.log_prob(*here).cpu())
     return torch.cat(pieces)
+
+
+def _unfit(model: Any, spec: DataSpec) -> str | None:
+    """Why the likelihood is no normalised one of such data; None if it is, or cannot be asked."""
+    family = getattr(getattr(model, "likelihood", None), "family", None)
+    supports = getattr(family, "supports", None)
+    if supports is None or spec.support in supports:
+        return None
+    name = type(family).__name__
+    told = getattr(family, "not_a_likelihood", {}).get(spec.support)
+    return f"likelihood {name}: " + (
+        told or f"it is one of data that are {' or '.join(sorted(supports))}, not {spec.support}"
+    )
 
 
 def _kl_per_dimension(codes: Codes) -> list[float] | None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["exact", "lower bound", "estimate"]
+_FEW = 5.0  # effective samples below which the table warns
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class Evaluation:
 
     Attributes:
         model: its name.
-        data: name, split, examples, event_shape, binarize, dequantize.
+        data: name, split, examples (measured), of (how many there are), event_shape, binarize,
+            dequantize.
         log_likelihood: ``None`` for a model without one.
         no_likelihood: the reason for that.
         bound: of a model with a likelihood and a prior.
@@ -123,6 +125,8 @@ class Evaluation:
             )
             if found.ess is not None:
                 text = f"of {found.samples:,}; least of any example {_number(found.ess_min)}"
+                if found.ess < _FEW:
+                    text += "; few samples carry the weight: with more, log p(x) comes out higher"
                 rows.append(Row("effective sample size", _number(found.ess), "samples", "", text))
         else:
             rows.append(Row("−log p(x)", "–", "", "none", f"no likelihood: {self.no_likelihood}"))
@@ -139,7 +143,7 @@ class Evaluation:
                 Row("active units", f"{self.active_units}", f"of {self.latent_dim}", "", text)
             )
         if self.squared_error is not None:
-            text = "‖x − E[x|z]‖² at the posterior mean"
+            text = "‖x − E[x|z]‖² at the posterior mean, x as the model sees it"
             rows.append(Row("squared error", _number(self.squared_error), "per example", "", text))
         return rows
 

@@ -4,6 +4,7 @@ Only matplotlib's object interface is used, on its Agg canvas: no global figure,
 that a user's own pyplot session would notice.
 """
 
+from .beside import FEW_COLUMNS, against, traces
 from .curves import latent_usage, learning_curves
 from .images import image_array, image_grid, manifold, reconstructions, traversal
 from .latent import latent_map
@@ -11,6 +12,8 @@ from .style import save, to_png
 from .vectors import marginals, pairs, token_strips
 
 __all__ = [
+    "FEW_COLUMNS",
+    "against",
     "image_array",
     "image_grid",
     "latent_map",
@@ -23,5 +26,6 @@ __all__ = [
     "save",
     "to_png",
     "token_strips",
+    "traces",
     "traversal",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,12 @@ from .phase import ClosedForm, Phase
 from .schedules import Clock, learning_rate
 from .state import WEIGHTS, TrainingState
 from .step import PhaseStep
+from .units import in_stored_units
 
 _REPORT_SECONDS = 0.5
 _CLOSED_FORM_ROWS = 4096
 _MOST_REPORTS = 5000
+_THREADS_GAIN = 1.1  # how much slower one thread may be and still be taken
 
 
 def fit(
@@ -86,6 +89,7 @@ def _solve(
     yield Started(0, 1, 1.0, {"device": str(device)})
     rows = min(_CLOSED_FORM_ROWS, len(loader))
     values = phase.solve(model, (prepare(stored) for stored, _ in loader.sweep(rows)))
+    values = in_stored_units(values, data.spec.log_jacobian)
     state = TrainingState(model, [], 0.0)
     state.step, state.seconds = 1, time.perf_counter() - begin
     if folder is not None:
@@ -127,6 +131,11 @@ class _Loop:
         self.held_out = HeldOutSet(
             data, self.prepare, self.device, options["seed"], options["patience"] is not None
         )
+        self._told = partial(
+            in_stored_units,
+            log_jacobian=data.spec.log_jacobian,
+            likelihood=getattr(model, "no_likelihood", None) is None,
+        )
         self.pending: list[list[Tensor]] = [[] for _ in phases]
         self.saved_at = -1
 
@@ -134,8 +143,6 @@ class _Loop:
 
     def resolve(self, resolved: dict[str, Any]) -> dict[str, Any]:
         options = self.options
-        threads = resolved.get("threads") or engine.pick_threads(options["threads"])
-        torch.set_num_threads(threads)
         if self.device.type == "cpu":
             keep_freed_memory()
         precision, why_precision = engine.pick_precision(
@@ -146,8 +153,7 @@ class _Loop:
             source, index, context = self._first_batch()
             for step, numbers in zip(self.steps, self._scheduled(self._clock()), strict=True):
                 step.probe(source, index, context, numbers)
-            # Agreed between processes: what follows from it must be the same on all.
-            seconds = self.processes.mean(self._eager_seconds())
+            threads, why_threads, seconds = self._timed(resolved.get("threads"))
         asked = resolved.get("compile", options["compile"])
         compiled, why_compile = engine.pick_compile(
             {True: "yes", False: "no"}.get(asked, asked),
@@ -169,13 +175,37 @@ class _Loop:
             "resident": self.loader.resident,
             "batch_size": self.batch_size,
             "report_every": every,
-            "why": {"precision": why_precision, "compile": why_compile},
+            "why": {
+                "threads": why_threads,
+                "precision": why_precision,
+                "compile": why_compile,
+            },
         }
         # What the run began with stays, but for a compiler that is gone.
         return {**choices, **resolved, "compile": compiled}
 
     def _first_batch(self) -> tuple[Tensor, Tensor | None, tuple]:
         return self._fetch(0)[0]
+
+    def _timed(self, threads: int | None) -> tuple[int, str, float]:
+        """CPU threads, why, and seconds of an eager step with them.
+
+        Where other programs keep the cores busy, threads wait for one another at every operation,
+        and one alone can be many times faster than all.
+        """
+        most = threads or engine.pick_threads(self.options["threads"])
+        asked = threads is not None or self.options["threads"] is not None
+        torch.set_num_threads(most)
+        # Agreed between processes: what follows from it must be the same on all.
+        seconds = self.processes.mean(self._eager_seconds())
+        if asked or most == 1 or self.device.type != "cpu" or self.processes.count > 1:
+            return most, "as asked" if asked else "what torch finds", seconds
+        torch.set_num_threads(1)
+        alone = self._eager_seconds()
+        if alone < _THREADS_GAIN * seconds:
+            return 1, f"a step takes {alone * 1e3:.3g} ms, with {most} {seconds * 1e3:.3g}", alone
+        torch.set_num_threads(most)
+        return most, f"a step takes {seconds * 1e3:.3g} ms, with 1 {alone * 1e3:.3g}", seconds
 
     def _eager_seconds(self) -> float:
         """Seconds of an eager step: the best of a few, for other programs only ever add."""
@@ -293,7 +323,7 @@ class _Loop:
 
     def _report(self, speed: float, rate: float) -> Progress:
         state = self.state
-        values = self._collect()
+        values = self._told(self._collect())
         epoch = state.step / self.per_epoch
         remaining = self._remaining(speed)
         return Progress(state.step, epoch, state.seconds, remaining, speed, rate, values)
@@ -410,7 +440,10 @@ class _Loop:
     def _look(self) -> HeldOut:
         state = self.state
         with state.shipped_weights():
-            values = self.held_out.measure(self.model, self.phases, self._scheduled(self._clock()))
+            measured = self.held_out.measure(
+                self.model, self.phases, self._scheduled(self._clock())
+            )
+        values = self._told(measured)
         found = next((values[name] for name in ("iwae", "bound") if name in values), None)
         score = -next(iter(values.values())) if found is None else found
         score = self.processes.mean(score)  # what follows from it must be the same on all

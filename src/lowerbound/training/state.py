@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lowerbound.distributions import Head, set_precision
 from lowerbound.errors import LowerboundError
 
 from .checkpoint import fill, load_tensors, save_tensors
@@ -42,21 +43,28 @@ class TrainingState:
         """Fold the weights into their moving average."""
         if self._average:
             with torch.no_grad():
-                weight = 1.0 - self.decay
+                # The mean of the weights so far, not of zeros or of the initial ones with them: a
+                # function of the step, so that a resumed run averages alike.
+                weight = (1.0 - self.decay) / (1.0 - self.decay ** (self.step + 1))
                 torch._foreach_lerp_(self._average, self._live, weight)  # ty: ignore[no-matching-overload]
 
     @contextlib.contextmanager
     def shipped_weights(self) -> Generator[None]:
-        """The model in evaluation mode with the weights that the run ships: averaged if asked."""
+        """The model in evaluation mode and full precision, with the weights that the run ships:
+        averaged if asked."""
         kept = [p.detach().clone() for p in self._live] if self._average else []
+        heads = [(m, m.precision) for m in self.model.modules() if isinstance(m, Head)]
         was_training = self.model.training
         self.model.eval()
+        set_precision(self.model, None)
         try:
             self._set(self._average)
             yield
         finally:
             self._set(kept)
             self.model.train(was_training)
+            for head, precision in heads:
+                head.precision = precision
 
     def _set(self, values: list[Tensor]) -> None:
         with torch.no_grad():

@@ -1,0 +1,15 @@
+"""What every contestant in estimation is told."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def arguments() -> argparse.Namespace:
+    """``--data``, ``--weights``, ``--samples``, and ``--variant``, which each reads its way."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--samples", type=int, required=True)
+    parser.add_argument("--variant", default="")
+    return parser.parse_args()

@@ -1,0 +1,52 @@
+"""How much of an evaluation is affordable, judged by operations: never by a clock, so that the same
+command gives the same numbers on every machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from .codes import posterior_mean
+from .decoding import evaluating, home
+
+#: Floating-point operations of a default evaluation: one or two minutes on two cores.
+AFFORDABLE = 1.5e13
+_SAMPLES = (1000, 500, 250, 100, 50, 25, 10)
+_LEAST_EXAMPLES = 100
+
+
+def affordable(model: Any, x: Tensor, budget: float = AFFORDABLE) -> tuple[int, int]:
+    """Importance samples for each example, and how many examples.
+
+    1000 and all where that is within the budget, else fewer samples, and only then fewer examples.
+
+    Args:
+        model: has ``encode`` and ``decode``.
+        x: prepared data, ``(N, *event)``.
+        budget: floating-point operations.
+
+    Returns:
+        ``(samples, examples)``.
+    """
+    each = _operations(model, x)
+    for samples in _SAMPLES:
+        if each * samples * len(x) <= budget:
+            return samples, len(x)
+    examples = int(budget / (each * _SAMPLES[-1]))
+    return _SAMPLES[-1], min(len(x), max(_LEAST_EXAMPLES, examples))
+
+
+def _operations(model: Any, x: Tensor) -> float:
+    """Floating-point operations of decoding one code."""
+    device, dtype = home(model, x)
+    few = x[:2].to(device, dtype if x.is_floating_point() else None)
+    counter = FlopCounterMode(display=False)
+    with evaluating(model), torch.no_grad():
+        codes = posterior_mean(model.encode(few))
+        with counter:
+            model.decode(codes)
+    # What is no product is counted as some operations for each number.
+    return counter.get_total_flops() / len(few) + 20.0 * x[0].numel()

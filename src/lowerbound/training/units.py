@@ -1,0 +1,39 @@
+"""Reported values in the units of the stored data, as evaluation reports them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_RISES = ("bound", "iwae", "log_likelihood")
+
+
+def in_stored_units(
+    values: Mapping[str, float], log_jacobian: float, likelihood: bool = True
+) -> dict[str, float]:
+    """Nats of x to nats of the stored values: log p(v) = log p(x) + log |dx/dv|.
+
+    The objective keeps the units of x, where gradients do not care; what is told must not depend on
+    them, or a standardized table would look better than the same table as it is.
+
+    Args:
+        values: means by name; the part after the last "/" says what they are.
+        log_jacobian: of the data (`DataSpec.log_jacobian`), nats per example.
+        likelihood: whether the model has one; if not, what would claim to be one is left out.
+
+    >>> in_stored_units({"loss": 3.0, "bound": -3.0, "distortion": 2.0, "rate": 1.0}, -10.0)
+    {'loss': 13.0, 'bound': -13.0, 'distortion': 12.0, 'rate': 1.0}
+    >>> in_stored_units({"loss": 3.0, "bound": -3.0, "rate": 1.0}, 0.0, likelihood=False)
+    {'loss': 3.0, 'rate': 1.0}
+    """
+    bounded = any(name.rpartition("/")[2] == "bound" for name in values)
+    told: dict[str, float] = {}
+    for name, value in values.items():
+        kind = name.rpartition("/")[2]
+        if kind in (*_RISES, "distortion") and not likelihood:
+            continue
+        if kind in _RISES:
+            value += log_jacobian
+        elif kind == "distortion" or (kind == "loss" and bounded and likelihood):
+            value -= log_jacobian
+        told[name] = value
+    return told
