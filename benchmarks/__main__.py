@@ -15,7 +15,9 @@ def main(argv: Sequence[str]) -> int:
     """Run one benchmark with its options, or several with their defaults."""
     name = argv[0] if argv else "speed"
     if name in ("-h", "--help"):
-        print(f"usage: python -m benchmarks [speed | all | {' | '.join(SPEED + RESULTS)}] [options]")
+        print(
+            f"usage: python -m benchmarks [speed | all | {' | '.join(SPEED + RESULTS)}] [options]"
+        )
         print("Without a name: speed, which is " + ", ".join(SPEED) + ".")
         return 0
     several = {"speed": SPEED, "all": SPEED + RESULTS}.get(name)

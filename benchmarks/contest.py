@@ -1,4 +1,4 @@
-"""Contestants measured in turns: one process each, only one computes at a time, in every round each.
+"""Contestants measured in turns: one process each, of which one computes at a time.
 
 What slows the machine for a while slows all of them, so that ratios within a round hold where
 absolute numbers do not.
@@ -61,7 +61,7 @@ class Contestant:
         self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> None:
         self.name, self.command = name, list(command)
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(cores()))
+        threads = {"OMP_NUM_THREADS": str(cores())}
         self.environment = {**threads, **os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
         self.about: dict[str, Any] = {}
 
@@ -77,7 +77,11 @@ class Contestant:
             bufsize=1,
             env=self.environment,
         )
-        self.about = {**self._hear("ready"), "setup": time.perf_counter() - begin}
+        try:
+            self.about = {**self._hear("ready"), "setup": time.perf_counter() - begin}
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:

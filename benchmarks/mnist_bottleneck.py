@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
                 versions = description(run)["versions"]
             rows.append(row)
     text = [
-        __doc__.partition("\n\n")[2].strip(),  # ty: ignore[unresolved-attribute]
+        __doc__.partition("\n\n")[2].strip(),
         table(["latent-dim", "PCA", *given.activation], rows),
         "```sh\n" + "\n".join(commands) + "\n```",
     ]
@@ -66,12 +66,14 @@ def projection_error(run: Path) -> float:
     over their pixels, in [0, 1]."""
     import torch
 
-    from lowerbound import Run
+    from lowerbound import LinearGaussian, Run
 
     opened = Run.open(run)
-    linear, spec = opened.model.linear, opened.spec
-    basis, _ = torch.linalg.qr(linear.weight.double())
-    stored = opened.data().test.all().double()
-    x = ((stored + 0.5 * spec.step - spec.shift) / spec.scale).flatten(1) - linear.mean.double()
+    spec, model = opened.spec, opened.model
+    assert isinstance(model, LinearGaussian) and isinstance(spec.scale, float)
+    basis, _ = torch.linalg.qr(model.linear.weight.double())
+    stored = opened.data().test.all().double().flatten(1)
+    # The middle of each level's cell, in which training drew its noise.
+    x = (stored + 0.5 - spec.low) / spec.scale - model.linear.mean.double()
     rest = x - (x @ basis) @ basis.T
     return float(rest.square().sum(1).mean()) * (spec.scale / (spec.high - spec.low)) ** 2

@@ -35,11 +35,20 @@ def main(argv: Sequence[str]) -> int:
     given = found.parse_args(list(argv[:cut]))
     data = options.check_data(given.data)
     run = given.runs / given.name
-    train = ["train", data, "--recipe", "vae", "--hidden", "200,200", "--activation", "tanh"]
+    train: list[object] = [
+        "train",
+        data,
+        "--recipe",
+        "vae",
+        "--hidden",
+        "200,200",
+        "--activation",
+        "tanh",
+    ]
     train += ["--latent-dim", 50, "--epochs", f"{given.epochs:g}"]
     train += ["--batch-size", given.batch_size, "--schedule", given.schedule]
     train += [*argv[cut + 1 :], "--no-evaluate", "--out", run]
-    measure = ["evaluate", run, "--samples", given.samples]
+    measure: list[object] = ["evaluate", run, "--samples", given.samples]
     measure += ["--limit", given.limit] if given.limit else []
     if run.exists():
         train = trained_by(run)
@@ -71,11 +80,9 @@ def _report(run: Path, commands: Sequence[str]) -> str:
     known, result = description(run), evaluation(run)
     likelihood, status, resolved = result["log_likelihood"], known["status"], known["resolved"]
     error = likelihood["standard_error"]
+    how = f"{result['data']['examples']:,} test images, k = {likelihood['samples']:,}"
     rows = [
-        [
-            f"**this run: {result['data']['examples']:,} test images, k = {likelihood['samples']:,}**",
-            f"**{-likelihood['value']:.2f} ± {error:.2f}**",
-        ],
+        [f"**this run: {how}**", f"**{-likelihood['value']:.2f} ± {error:.2f}**"],
         *([name, value] for name, value in _PUBLISHED),
     ]
     beside = [
@@ -94,7 +101,7 @@ def _report(run: Path, commands: Sequence[str]) -> str:
     ]
     return "\n\n".join(
         [
-            __doc__.partition("\n\n")[2].partition(" Further")[0].strip(),  # ty: ignore[unresolved-attribute]
+            __doc__.partition("\n\n")[2].partition(" Further")[0].strip(),
             "```sh\n" + "\n".join(commands) + "\n```",
             table(["−log p(x), nats", "held-out"], rows),
             f"Kind: {likelihood['kind']} ({likelihood['note']}). The word for it is **consistent "

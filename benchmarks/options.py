@@ -51,5 +51,7 @@ def has_peers(python: str) -> bool:
     """Whether that Python exists; says so if not."""
     if Path(python).exists():
         return True
-    print(f"no contestants from other libraries: there is no {python}; see `benchmarks/__init__.py`")
+    print(
+        f"no contestants from other libraries: there is no {python}; see `benchmarks/__init__.py`"
+    )
     return False

@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
     path = options.check_data(given.data)
     import torch
 
-    parts = [__doc__.partition("\n\n")[2].strip()]  # ty: ignore[unresolved-attribute]
+    parts = [__doc__.partition("\n\n")[2].strip()]
     for batch in given.batch:
         parts.append(_section(str(path), batch, given.steps, given.precision, given.limit))
     write(
@@ -81,7 +81,7 @@ def _section(path: str, batch: int, steps: int, precision: str, limit: int | Non
     from torch.profiler import ProfilerActivity, profile
 
     torch._dynamo.reset()
-    torch._inductor.config.cpp.enable_kernel_profile = True  # ty: ignore[invalid-assignment]
+    torch._inductor.config.cpp.enable_kernel_profile = True
     events = _training(path, batch, precision, limit)
     resolved = next(events).resolved
     _steps(events, max(20, steps // 4))  # warm

@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
         "What it costs to start",
         "\n\n".join(
             [
-                __doc__.partition("\n\n")[2].strip(),  # ty: ignore[unresolved-attribute]
+                __doc__.partition("\n\n")[2].strip(),
                 table(["", "ms", "least–greatest", "× import torch", "torch imported"], rows),
                 f"Medians over {given.rounds} rounds; ratios are medians within the rounds.",
             ]

@@ -6,7 +6,7 @@ one epoch of each in turn. The bound at the end is measured by the same code for
 images, binarized once, with the same noise.
 
 Inputs: dynamic, grey pixels binarized anew in every epoch, each in the way of its library (ours and
-JAX in the step, the plain loop in the batch, pythae all at once at the epoch's start); fixed, pixels
+JAX in the step, the plain loop in the batch, pythae all at once as an epoch begins); fixed, pixels
 binarized once for all beforehand.
 """
 
@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
     if any(CONTESTANTS[n][2] for n in names) and not options.has_peers(given.peers):
         names = [n for n in names if not CONTESTANTS[n][2]]
     peaks = measured()
-    parts = [__doc__.partition("\n\n")[2].strip()]  # ty: ignore[unresolved-attribute]
+    parts = [__doc__.partition("\n\n")[2].strip()]
     for kind in given.input:
         for batch in given.batch:
             parts.append(_measured(names, kind, batch, given, peaks))
@@ -154,7 +154,7 @@ def _verdict(turns: Mapping[str, Sequence[Turn]], rounds: int) -> str:
             ratios = [
                 f"{ratio(apart, [turn.rate for turn in turns[other]]):.2f} × {short}"
                 for short, other in others
-                if other in turns
+                if other is not None and other in turns
             ]
             lines.append(", ".join([text, *ratios]) + ".")
     return "\n".join(lines)
@@ -187,10 +187,10 @@ def _limits(peaks: dict[str, float]) -> str:
         ["copy in memory", f"{peaks['memory_bytes'] / 1e9:,.1f} GB/s"],
     ]
     text = (
-        f"Best of many tries in the same run with PyTorch, float32 products also with JAX. A step needs "
-        f"{model.TRAINING_FLOPS / 1e6:.2f} MFLOP per example in products and moves "
-        f"{model.ADAM_BYTES / 1e6:.1f} MB for Adam (weights, gradients and moments read, all but the "
-        f"gradients written), in arrays of {model.ADAM_ARRAYS / 1e6:.1f} MB."
+        "Best of many tries in the same run with PyTorch, float32 products also with JAX. A step "
+        f"needs {model.TRAINING_FLOPS / 1e6:.2f} MFLOP per example in products and moves "
+        f"{model.ADAM_BYTES / 1e6:.1f} MB for Adam (weights, gradients and moments read, all but "
+        f"the gradients written), in arrays of {model.ADAM_ARRAYS / 1e6:.1f} MB."
     )
     return "\n\n".join(["## The machine's limits", table(["", "at best"], rows), text])
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import torch
 from torch import nn
 
 import lowerbound as lb
-from lowerbound import Built, LowerboundError, Phase, Run, bounds
+from lowerbound import Built, LowerboundError, Phase, Run, bounds, evaluation
 from lowerbound.data import Data
+from lowerbound.evaluation.effort import affordable
 from lowerbound.training.events import Finished, HeldOut, Progress, Started
 
 QUICK: dict[str, Any] = {"threads": 1, "precision": "float32", "compile": "no"}
@@ -87,17 +90,34 @@ def test_a_limit_takes_the_first_of_a_shuffle(digits: Run) -> None:
     few = [lb.evaluate(digits, samples=4, limit=20, seed=seed, report=False) for seed in (0, 0, 1)]
     values = [result.bound.value for result in few if result.bound is not None]
     assert values[0] == values[1] != values[2]
-    assert few[0].data["examples"] == 20
+    assert (few[0].data["examples"], few[0].data["of"]) == (20, 359)
 
 
-def test_an_evaluation_without_samples_fits_in_a_minute(
+def test_an_evaluation_without_samples_takes_what_is_affordable(
     digits: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lowerbound.api._AFFORDABLE", 1e-3)
     result = lb.evaluate(digits, report=False)
     assert result.log_likelihood is not None
-    assert result.log_likelihood.samples == 16
-    assert 64 <= result.data["examples"] < 359
+    assert result.log_likelihood.samples == 1000
+    assert (result.data["examples"], result.data["of"]) == (359, 359)
+    shapes = [p.shape for p in digits.model.likelihood.parameters() if p.ndim == 2]
+    each = 2 * sum(rows * columns for rows, columns in shapes) + 20 * 64
+    few = partial(affordable, budget=each * 10.0 * 200)
+    monkeypatch.setattr(sys.modules[evaluation.evaluate.__module__], "affordable", few)
+    result = lb.evaluate(digits, report=False)
+    assert result.log_likelihood is not None
+    assert result.log_likelihood.samples == 10
+    assert (result.data["examples"], result.data["of"]) == (200, 359)
+    # The examples of a limit of 200: the first of the same shuffle.
+    same = lb.evaluate(digits, samples=10, limit=200, report=False)
+    assert same.log_likelihood == result.log_likelihood
+
+
+def test_an_evaluation_is_counted(digits: Run) -> None:
+    told: list[tuple[int, int]] = []
+    lb.evaluate(digits, samples=4, report=False, progress=lambda *count: told.append(count))
+    assert told[0] == (0, 359)
+    assert told[-1] == (359, 359)
 
 
 def test_an_evaluation_leaves_a_report() -> None:
@@ -193,6 +213,58 @@ def test_a_model_of_ones_own() -> None:
     opened = Run.open("run", lambda data: Built(Own(), []))
     opened.give(lb.load(values))
     assert np.array_equal(lb.sample(opened, 7), lb.sample(run, 7))
+
+
+@pytest.mark.parametrize(
+    ("family", "reason"),
+    [
+        (
+            lb.Bernoulli,
+            "likelihood Bernoulli: a Bernoulli gives probabilities to 0 and 1 only, not to the greys between",
+        ),
+        (
+            lb.Gaussian,
+            "likelihood Gaussian: a density at isolated levels is not a probability and grows without bound as sigma shrinks; dequantize the data",
+        ),
+    ],
+)
+def test_what_is_no_density_of_such_data_is_no_likelihood(family: Any, reason: str) -> None:
+    model = lb.LatentModel(
+        lb.StandardNormal(2),
+        lb.Head(nn.Sequential(nn.Linear(2, 64), nn.Unflatten(1, (1, 8, 8))), family((1, 8, 8))),
+        lb.Head(nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), lb.DiagonalGaussian(2), (3,)),
+    )
+    built = Built(model, [Phase("elbo", bounds.elbo, [model])])
+    run = lb.train("digits", built, out="run", epochs=1, limit=60, **QUICK)
+    assert run.spec.support == "levels"
+    result = lb.evaluate(run, samples=4, limit=20)
+    assert result.log_likelihood is None
+    assert result.bound is None
+    assert result.distortion is None
+    assert result.no_likelihood == reason
+    # What needs no density is measured all the same.
+    assert result.rate is not None and result.squared_error is not None
+    assert run.evaluation is not None and run.evaluation.log_likelihood is None
+    # Of data that it is a density of, the same family has one.
+    x = np.random.default_rng(0).integers(0, 2, (60, 1, 8, 8)).astype(np.uint8)
+    if family is lb.Bernoulli:
+        run = lb.train(x, built, out="binary", epochs=1, **QUICK)
+    else:
+        run = lb.train(
+            "digits", built, out="unit", epochs=1, limit=60, dequantize="uniform", **QUICK
+        )
+    assert lb.evaluate(run, samples=4, limit=10).log_likelihood is not None
+
+
+def test_a_run_of_ones_own_code_says_how_to_open_it() -> None:
+    built = Built(model := Own(), [Phase("elbo", bounds.elbo, [model])])
+    lb.train(np.random.default_rng(0).normal(size=(50, 6)), built, out="run", steps=2, **QUICK)
+    with pytest.raises(LowerboundError) as caught:
+        lb.sample("run", 3)
+    assert "--recipe file.py:function" in str(caught.value)
+    assert "lb.open_run('run', recipe='file.py:function')" in str(caught.value)
+    with pytest.raises(LowerboundError, match=r"weights.safetensors is a file; .* the run: run$"):
+        lb.sample("run/weights.safetensors", 3)
 
 
 def test_a_likelihood_of_ones_own() -> None:

@@ -20,7 +20,7 @@ def bake(
     layers: Annotated[tuple[int, ...], Span(min=1)] = (),
     style: Literal["elbo", "iwae"] = "elbo",
     portions: Annotated[int | None, Span(min=1)] = None,
-    limit: Literal["auto"] | int = "auto",
+    limit: Annotated[Literal["auto"] | int, Span(min=2, unit="cakes")] = "auto",
     out: Path | None = None,
     warm: bool = True,
     likelihood: Annotated[object, Slot("likelihood")] = "auto",
@@ -108,16 +108,20 @@ def test_check_converts_what_fits(given: dict[str, Any], came: Any) -> None:
         ({"minuts": 3}, "bake has no option 'minuts'; did you mean 'minutes'?"),
         ({"zzz": 3}, "bake has no option 'zzz'; its options: minutes, layers"),
         ({"encodr": 3}, "its options"),  # what only Python can fill is no suggestion
-        ({"minutes": "5"}, "minutes: expected a number above 0 minutes, came '5' (str)"),
-        ({"minutes": 0}, "minutes: expected a number above 0 minutes, came 0"),
+        ({"minutes": "5"}, "minutes: expected a number above 0 (minutes), came '5' (str)"),
+        ({"minutes": 0}, "minutes: expected a number above 0 (minutes), came 0"),
         ({"minutes": float("nan")}, "came nan"),
         ({"minutes": True}, "came True (bool)"),
-        ({"layers": [3.5]}, "layers: expected whole numbers at least 1, came [3.5] (list)"),
-        ({"layers": [0]}, "layers: expected whole numbers at least 1, came [0]"),
+        ({"layers": [3.5]}, "layers: expected whole numbers of at least 1, came [3.5] (list)"),
+        ({"layers": [0]}, "layers: expected whole numbers of at least 1, came [0]"),
         ({"layers": "200,200"}, "came '200,200' (str)"),
         ({"style": "iwea"}, "expected 'elbo' or 'iwae', came 'iwea' (str); did you mean 'iwae'?"),
-        ({"portions": 2.0}, "portions: expected a whole number or none at least 1, came 2.0"),
+        ({"portions": 2.0}, "portions: expected a whole number of at least 1, came 2.0"),
         ({"portions": 0}, "came 0"),
+        (
+            {"limit": 2.5},
+            "limit: expected 'auto' or a whole number of at least 2 (cakes), came 2.5",
+        ),
         ({"warm": 1}, "warm: expected true or false, came 1 (int)"),
         ({"likelihood": "gausian"}, "unknown likelihood 'gausian'; did you mean 'gaussian'?"),
         (
@@ -138,7 +142,7 @@ def test_check_refuses_in_one_line(given: dict[str, Any], message: str) -> None:
 
 
 def test_check_misses_what_has_no_default() -> None:
-    with pytest.raises(LowerboundError, match="needs needs 'levels': a whole number at least 2"):
+    with pytest.raises(LowerboundError, match="needs needs 'levels': a whole number of at least 2"):
         check(needs, {})
     assert check(needs, {}, partial=True) == {}
 

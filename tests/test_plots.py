@@ -12,7 +12,7 @@ from PIL import Image
 from lowerbound import plots
 from lowerbound.errors import LowerboundError
 from lowerbound.latent import latent_map, manifold_codes, traversal_codes
-from lowerbound.plots.style import CLASSES, HELD_OUT
+from lowerbound.plots.style import CLASSES, HELD_OUT, MODEL
 
 
 def pixels(figure: Figure) -> np.ndarray:
@@ -105,6 +105,44 @@ def test_learning_curves_show_what_there_is() -> None:
     assert [axes.get_title("left") for axes in figure.axes] == ["squared error"]
 
 
+def test_columns_stand_against_the_datas() -> None:
+    rng = np.random.default_rng(0)
+    data, found = rng.normal(size=(2, 30, 5))
+    figure = plots.against(data, found, names=list("abcde"))
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title() or axes.get_title("left") for axes in shown] == list("abcde")
+    for column, axes in enumerate(shown):
+        values, made = data[:, column], found[:, column]
+        offsets = np.asarray(axes.collections[0].get_offsets())
+        np.testing.assert_array_equal(offsets, np.stack([values, made], 1))
+        [line] = axes.get_lines()  # where they are equal, over the range of both
+        ends = [min(values.min(), made.min()), max(values.max(), made.max())]
+        np.testing.assert_array_equal(line.get_xydata(), np.stack([ends, ends], 1))
+    many = plots.against(*rng.normal(size=(2, 9, plots.FEW_COLUMNS + 3)))
+    assert sum(axes.get_visible() for axes in many.axes) == plots.FEW_COLUMNS == 12
+
+
+def test_traces_hold_the_data_and_the_model() -> None:
+    data, found = np.random.default_rng(0).normal(size=(2, 9, 20))
+    figure = plots.traces(data[:5], found[:5])
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert len(shown) == 5
+    for place, axes in enumerate(shown):
+        lines = axes.get_lines()
+        assert [line.get_label() for line in lines] == ["data", "model"]
+        assert [line.get_color() for line in lines] == [HELD_OUT, MODEL]
+        np.testing.assert_array_equal(lines[0].get_xdata(), np.arange(20))
+        np.testing.assert_array_equal(lines[0].get_ydata(), data[place])
+        np.testing.assert_array_equal(lines[1].get_ydata(), found[place])
+    assert [axes.get_legend() is not None for axes in shown] == [True] + [False] * 4
+    alone = plots.traces(None, found)
+    assert len(alone.axes) == 6  # the first ones
+    for place, axes in enumerate(alone.axes):
+        [line] = axes.get_lines()
+        np.testing.assert_array_equal(line.get_ydata(), found[place])
+        assert axes.get_legend() is None
+
+
 def test_every_figure_draws() -> None:
     rng = np.random.default_rng(0)
     images = rng.random((9, 1, 5, 5))
@@ -121,6 +159,9 @@ def test_every_figure_draws() -> None:
         plots.token_strips(rng.integers(0, 99, (3, 20)), 99, "many"),
         plots.latent_map(latent_map(table[:, :1]), rng.integers(0, 3, 50)),
         plots.learning_curves([]),
+        plots.against(table, table + 1),
+        plots.traces(table, table + 1),
+        plots.traces(None, samples[:1], "with $"),
     ]
     for figure in found:
         assert pixels(figure).std() > 0 or not figure.axes

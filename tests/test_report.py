@@ -49,8 +49,9 @@ METRICS = [
 INFO = {
     "recipe": "vae",
     "arguments": {"latent_dim": 50, "hidden": [200, 200]},
-    "data": {"source": "mnist"},
-    "training": {"epochs": 4, "ema": None},
+    "given": {"latent_dim": 50, "hidden": [200, 200], "epochs": 4},
+    "data": {"source": "mnist", "options": {"test_fraction": 0.2}},
+    "training": {"epochs": 4, "ema": None, "seed": 0},
     "versions": {"torch": "2.13.0"},
 }
 
@@ -115,7 +116,7 @@ def test_opens_alone_and_holds_the_numbers(tmp_path: Path, png: bytes) -> None:
         "bernoulli: grey &amp; binarized",
         "40 steps, 4 epochs",
         "4 min",
-        "lowerbound train mnist --recipe vae --latent-dim 50 --hidden 200 --hidden 200 --epochs 4",
+        "lowerbound train mnist --recipe vae --latent-dim 50 --hidden 200,200 --epochs 4",
         "prefers-color-scheme: dark",
         "torch 2.13.0",
     ):
@@ -152,11 +153,21 @@ def test_command_of_a_run() -> None:
     assert command({"command": "as it was"}) == "as it was"
     info = {
         "recipe": "vae",
-        "data": {"source": "it's here.npz", "options": {"test_fraction": 0.1}},
-        "arguments": {"likelihood": {"name": "gaussian", "sigma": "learned"}},
-        "training": {"ema": False, "compile": True, "steps": None},
+        "given": {
+            "test_fraction": 0.1,
+            "likelihood": {"name": "gaussian", "sigma": "learned"},
+            "skip_bad": True,
+            "start_at_marginal": False,
+            "hidden": [200, 100],
+            "steps": None,
+        },
+        # What was resolved is no part of what was asked for.
+        "data": {"source": "it's here.npz", "options": {"test_fraction": 0.1, "split_seed": 0}},
+        "arguments": {"likelihood": {"name": "gaussian", "sigma": "learned"}, "beta": 1.0},
+        "training": {"epochs": 20, "compile": "auto"},
     }
     assert command(info) == (
         "lowerbound train 'it'\"'\"'s here.npz' --recipe vae --test-fraction 0.1 "
-        "--likelihood gaussian --likelihood.sigma learned --no-ema --compile"
+        "--likelihood gaussian --likelihood.sigma learned --skip-bad --no-start-at-marginal "
+        "--hidden 200,100"
     )

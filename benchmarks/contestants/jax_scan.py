@@ -6,14 +6,15 @@ rbg.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
+import jax  # ty: ignore[import-not-found]
+import jax.numpy as jnp  # ty: ignore[import-not-found]
 import numpy as np
-import optax
+import optax  # ty: ignore[import-not-found]
 
 from benchmarks import model as shared
 from benchmarks.child import Link, Over
@@ -111,7 +112,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with contextlib.suppress(Over):
         main()
-    except Over:
-        pass

@@ -6,7 +6,7 @@ import argparse
 
 
 def arguments() -> argparse.Namespace:
-    """``--data``, ``--weights``, ``--samples``, and ``--variant``, which each reads its way."""
+    """``--data``, ``--weights``, ``--samples``; each reads ``--variant`` in its way."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True)
     parser.add_argument("--weights", required=True)

@@ -43,7 +43,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with contextlib.suppress(Over):
         main()
-    except Over:
-        pass

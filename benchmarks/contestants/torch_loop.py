@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import torch
@@ -37,7 +38,9 @@ class Model(nn.Module):
     def save(self, path: str) -> None:
         """Write the weights in the form that all share."""
         found: dict[str, Any] = {
-            name: tuple(p.detach().numpy() for p in self.layers[name.replace(".", "_")].parameters())
+            name: tuple(
+                p.detach().numpy() for p in self.layers[name.replace(".", "_")].parameters()
+            )
             for name in shared.LAYERS
         }
         shared.save(path, found)
@@ -71,7 +74,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with contextlib.suppress(Over):
         main()
-    except Over:
-        pass

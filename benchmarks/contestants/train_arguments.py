@@ -6,7 +6,7 @@ import argparse
 
 
 def arguments() -> argparse.Namespace:
-    """``--data``, ``--batch``, ``--input``, ``--limit``, and ``--variant``, which each reads its way."""
+    """``--data``, ``--batch``, ``--input``, ``--limit``; each reads ``--variant`` in its way."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True)
     parser.add_argument("--batch", type=int, required=True)

@@ -115,10 +115,12 @@ def evaluate(
     whole = held_out(source.test, run.spec, HELD_OUT_SEED)
     # Shuffled, for some of them may have to do.
     shuffled = torch.randperm(len(whole), generator=torch.Generator().manual_seed(mix(seed)))
-    x = whole[shuffled[:limit]]
+    x, model = whole[shuffled[:limit]], run.model
+    if progress is not None:
+        progress(0, len(x))
     try:
         result = evaluations.evaluate(
-            run.model.to(_device()),
+            model.to(_device()),
             run.spec,
             x,
             name=run.name,
@@ -129,7 +131,7 @@ def evaluate(
             progress=progress,
         )
     finally:
-        run.model.to("cpu")
+        model.to("cpu")
     if report and data is None:
         write_whole(run.path / "evaluation.json", json.dumps(result.to_json(), indent=2).encode())
         from .pictures import draw

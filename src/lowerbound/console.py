@@ -114,12 +114,7 @@ def recipes(rows: Iterable[tuple[str, str, str]]) -> None:
 
 def evaluation(result: Evaluation) -> None:
     """The table of an evaluation: −log p(x) with its kind first."""
-    data = result.data
-    shape = " x ".join(str(size) for size in data["event_shape"])
-    table = _table(
-        f"{result.model} on {data['name']}: mean over {_counted(data)} {data['split']} examples"
-        f" of {shape}"
-    )
+    table = _table(result.title())
     table.add_column("quantity", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("unit", no_wrap=True)
@@ -137,12 +132,6 @@ def evaluation(result: Evaluation) -> None:
     console = out()
     console.print(table)
     console.print(notes)
-
-
-def _counted(data: Mapping[str, Any]) -> str:
-    """How many examples, and of how many where that is not all."""
-    measured, there = data["examples"], data.get("of", data["examples"])
-    return f"{measured:,}" if measured == there else f"{measured:,} of {there:,}"
 
 
 def _table(title: str, **style: Any) -> Table:
@@ -267,15 +256,19 @@ class _Live:
 
 class Count:
     """A bar for work that is counted, on a terminal's stderr: a context manager, called with
-    (done, in all)."""
+    (done, in all). It shows at the first call: what is refused before is one line."""
 
     def __init__(self, what: str) -> None:
         self.what = what
+        self._begun = False
         self._bar: Any = None
         self._task: Any = None
 
     def __enter__(self) -> Count:
-        console = err()
+        return self
+
+    def _begin(self) -> None:
+        self._begun, console = True, err()
         if not console.is_terminal:
             console.print(f"{self.what} …")
         else:
@@ -291,7 +284,6 @@ class Count:
             self._bar = Bar(*columns, console=console, transient=True)
             self._task = self._bar.add_task(self.what, total=1)
             self._bar.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
@@ -299,6 +291,8 @@ class Count:
 
     def __call__(self, done: int, total: int) -> None:
         """Show how far it is."""
+        if not self._begun:
+            self._begin()
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total)
 

@@ -249,7 +249,19 @@ def _expected(option: Option) -> str:
     if option.slot is not None:
         return f"a {option.slot.registry}" if option.slot.registry else "an nn.Module"
     span = option.span or Span()
-    return " ".join(part for part in (type_name(option.type), str(span), span.unit) if part)
+    limits = str(span)
+    if limits and not span.open:
+        limits = f"of {limits}"
+    words = []
+    for member in _members(option.type):
+        if member is type(None):
+            continue  # what leaving the option away comes to: nobody is asked to pass it
+        parts = [type_name(member)]
+        single = get_args(member)[0] if get_origin(member) in (tuple, list) else member
+        if single in (int, float):  # limits and unit are the number's, not those of "auto"
+            parts += [limits, f"({span.unit})" if span.unit else ""]
+        words.append(" ".join(part for part in parts if part))
+    return " or ".join(words)
 
 
 def _option(function: Callable[..., Any], parameter: inspect.Parameter, text: str) -> Option:
@@ -268,7 +280,7 @@ def _option(function: Callable[..., Any], parameter: inspect.Parameter, text: st
             raise LowerboundError(message) from None
     kind, marks = _strip(annotation)
     slot = next((mark for mark in marks if isinstance(mark, Slot)), None)
-    members = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    members = _members(kind)
     literals = [m for m in members if get_origin(m) is Literal]
     # "auto" or a number: the text alone is no complete list of choices
     closed = bool(literals) and all(m in literals or m is type(None) for m in members)
@@ -281,6 +293,10 @@ def _option(function: Callable[..., Any], parameter: inspect.Parameter, text: st
         text=text,
         choices=tuple(c for m in literals for c in get_args(m)) if closed and not slot else (),
     )
+
+
+def _members(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
 
 
 def _strip(annotation: Any) -> tuple[Any, list[Any]]:

@@ -109,6 +109,9 @@ class Run:
             LowerboundError: it is no run, is corrupt, or is from a newer version.
         """
         path = Path(path).expanduser()
+        if path.is_file():
+            folder = f": {path.parent}" if _is_run(path.parent) else ""
+            raise LowerboundError(f"{path} is a file; pass the folder of the run{folder}")
         if not path.is_dir():
             raise LowerboundError(f"{path} is no run: there is no such folder; {_others(path)}")
         file = path / DESCRIPTION
@@ -190,10 +193,11 @@ class Run:
 
         own, named = self.info.get("own", []), self.recipe
         if named is None:
-            file = self.info["recipe"] if not own else None
+            file = (self.info["recipe"] if not own else None) or "file.py:function"
             raise LowerboundError(
-                f"{self.path} was trained with code of one's own, which is not in the run; open it "
-                f"with the function that builds the model: recipe='{file or 'file.py:function'}'"
+                f"{self.path} was trained with code of one's own, which is not in the run; name "
+                f"the function that builds the model: --recipe {file}, or open it from Python: "
+                f"lb.open_run('{self.path}', recipe='{file}')"
             )
         function = recipe(named) if isinstance(named, str) else named
         arguments = {n: v for n, v in self.info["arguments"].items() if n not in own}

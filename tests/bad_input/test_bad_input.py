@@ -43,8 +43,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(here: Path, run_of_old: Path) -> Path:
+    """A copy of it that was interrupted, so that there is something to go on with."""
     shutil.copytree(run_of_old, here / "run")
+    interrupt(here / "run")
     return here / "run"
+
+
+def interrupt(run: Path) -> None:
+    entries(status={"reason": "interrupted", "step": 3, "seconds": 0.1})(run)
 
 
 def everything(folder: Path) -> dict[str, str]:
@@ -376,6 +382,7 @@ def test_data_that_have_changed(here: Path, capsys: pytest.CaptureFixture[str]) 
     np.save(here / "x.npy", values)
     assert main(f"train x.npy --out run {QUICK}".split()) == 0
     np.save(here / "x.npy", values[:-10])
+    interrupt(here / "run")
     message = "x.npy has changed since run was trained: expected train 32, came 24"
     refused("evaluate run", message, here, capsys)
     refused("resume run", message, here, capsys)
@@ -390,7 +397,7 @@ import sys, time
 from lowerbound.runs import Run
 with Run.open("run").locked():
     print("held", flush=True)
-    time.sleep(600)
+    time.sleep(60)
 """
 
 
@@ -398,11 +405,13 @@ def test_a_run_in_use(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDS], cwd=run.parent, stdout=subprocess.PIPE, text=True
     ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "held\n"
-        message = "run is in use by another process; wait for it, stop it, or pass another --out"
-        refused("resume run", message, run, capsys)
-        other.kill()
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "held\n"
+            message = "run is in use by another process; wait for it, stop it, or pass another"
+            refused("resume run", message, run, capsys)
+        finally:
+            other.kill()
     assert main(["resume", "run", "--no-evaluate"]) == 0  # the system has lifted the lock
 
 

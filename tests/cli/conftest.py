@@ -11,18 +11,21 @@ from typing import Any
 import pytest
 
 import lowerbound
-from lowerbound.evaluation.result import Row
+from lowerbound.evaluation.result import Evaluation, Row
 from lowerbound.training.events import Finished, Started
 
 
 class StubApi(ModuleType):
-    """Called like `lowerbound.api`; `calls` holds (verb, positionals, options)."""
+    """Called like `lowerbound.api`; `calls` holds (verb, positionals, options).
+
+    `reason` is how training ends, `before` how the run that is opened had ended.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__("lowerbound.api")
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.folder = folder
-        self.reason = "done"
+        self.reason, self.before, self.kind = "done", "interrupted", "image"
         self.raises: BaseException | None = None
 
     def __getattr__(self, verb: str) -> Any:
@@ -37,7 +40,8 @@ class StubApi(ModuleType):
             if progress is not None and verb in ("train", "resume"):
                 progress(Started(0, 10, 5.0, {}))
                 progress(Finished(10, self.reason, 1.0))
-            return Answer(self.folder, self.reason)
+            reason = self.before if verb == "open_run" else self.reason
+            return Answer(self.folder, reason, self.kind)
 
         return call
 
@@ -51,10 +55,13 @@ class StubApi(ModuleType):
 class Answer:
     """A run, an evaluation, data and a path in one."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+    title = Evaluation.title
+
+    def __init__(self, path: Path, reason: str, kind: str) -> None:
         self.path = path
         self.pictures = path / "pictures"
-        self.info = {"status": {"reason": reason}}
+        self.info = {"status": {"reason": reason, "step": 1200}}
+        self.kind = kind
         self.facts = self.spec = self
         self.model = "vae"
         self.data = {"name": "digits", "split": "test", "examples": 360, "event_shape": (1, 8, 8)}

@@ -8,11 +8,30 @@ from typing import Any
 import pytest
 
 from lowerbound import console
+from lowerbound.evaluation import Bound, Evaluation, Likelihood
 from lowerbound.training.events import Checkpointed, Finished, HeldOut, Progress, Started
 
 
 def progress(step: int, **values: float) -> Progress:
     return Progress(step, step / 50, step / 10, (100 - step) / 10, 5123.4, 1e-3, values)
+
+
+RESULT = Evaluation(
+    model="vae",
+    data={"name": "digits", "split": "test", "examples": 100, "of": 359, "event_shape": [1, 8, 8]},
+    log_likelihood=Likelihood(
+        -38.12, "estimate", "importance-weighted, k = 500", 500, 41.0, 0.35, 0.8593, 2.0, 9.0
+    ),
+    no_likelihood=None,
+    bound=Bound(-40.5, 0.4),
+    rate=12.25,
+    distortion=28.25,
+    active_units=None,
+    latent_dim=4,
+    kl_per_dimension=None,
+    squared_error=None,
+    baseline_bits_per_dim=None,
+)
 
 
 class Clock:
@@ -47,6 +66,39 @@ def test_without_a_terminal_a_line_each_tenth_or_ten_seconds(clock: Clock, capsy
     assert len(lines) == 10
     assert lines[0] == ("step 10/100  epoch 0.2  5,123 examples/s  9 s left  ELBO −100.00 nats")
     assert last == "done at step 100 after 50 s  held out (test): ELBO −91.50 nats"
+
+
+def test_each_choice_has_its_line_and_its_reason(capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "40")  # lines are not broken
+    why = {"precision": "the processor multiplies bfloat16 natively", "batch_size": "a tenth"}
+    with console.Follow() as follow:
+        follow(Started(0, 10, 5.0, {"precision": "bfloat16", "compile": False, "threads": 2}))
+        follow(Started(0, 10, 5.0, {"batch_size": 36, "compile": True, "why": why}))
+        follow(Started(0, 10, 5.0, {"precision": "bfloat16", "why": why}))
+    assert capsys.readouterr().err.splitlines() == [
+        "  precision     bfloat16",
+        "  compile       no",
+        "  threads       2",
+        "  batch size    36 - a tenth",
+        "  compile       yes",
+        "  precision     bfloat16 - the processor multiplies bfloat16 natively",
+    ]
+
+
+def test_notes_stand_under_the_table(capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "72")
+    console.evaluation(RESULT)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines() if line.strip(" ─")]
+    assert lines[0] == "vae on digits: mean over 100 of 359 test examples of 1 x 8 x 8"
+    table, notes = lines[1:8], lines[8:]
+    assert [line.split()[0] for line in table] == (
+        ["quantity", "−log", "−log", "effective", "−bound", "distortion", "rate"]
+    )
+    assert "38.12 ± 0.35   nats       estimate" in table[1]
+    assert not any("k = 500" in line for line in table)
+    assert notes[0].split() == "−log p(x) importance-weighted, k = 500".split()
+    assert notes[1].startswith("  effective sample size")
+    assert all(len(line) <= 72 for line in lines)
 
 
 def test_a_quick_run_says_little(clock: Clock, capsys: Any) -> None:

@@ -23,15 +23,28 @@ from lowerbound.errors import LowerboundError
         ("train digits --likelihood gausian", "did you mean 'gaussian'?"),
         ("train digits --likelihood.sgima learned", "Did you mean --likelihood.sigma?"),
         ("train digits --likelihood gaussian --likelihood.sigma learnd", 'Did you mean "learned"?'),
-        ("train digits --latent-dim 0", "--latent-dim: expected a whole number at least 1"),
+        ("train digits --sigma learned", "Did you mean --likelihood.sigma?"),
+        ("train digits --sgima learned", "Did you mean --likelihood.sigma?"),
+        ("train digits --recipe pca --likelihood gaussian", "recipe pca has no --likelihood;"),
+        ("train digits --recipe pca --likelihood.sigma learned", "recipe pca has no --likelihood;"),
+        (
+            "train digits --latent-dim 0",
+            "--latent-dim: expected a whole number of at least 1 (dimensions), came 0",
+        ),
+        (
+            "train digits --epochs 0",
+            "--epochs: expected a number above 0 (passes over the data), came 0",
+        ),
         ("train digits --latent-dim 2.5", "--latent-dim: expected a whole number"),
         ("train digits --hidden 8,x", "--hidden: expected whole numbers"),
-        ("train digits --ema 1.5", "--ema: expected a number at least 0 and at most 1"),
+        ("train digits --ema 1.5", "--ema: expected a number of at least 0 and at most 1"),
         ("train digits more", "expected no further argument, came more"),
         ("train", "DATA requires an argument"),
         ("train digits --latent-dim", "--latent-dim requires an argument"),
         ("train digits --recipe nowhere.py:mine", "nowhere.py:mine"),
-        ("sample RUN -n 0", "-n: expected a whole number at least 1"),
+        ("sample RUN -n 0", "-n: expected a whole number of at least 1 (samples), came 0"),
+        ("sample RUN -o a.jpg", "expected a name that ends in .png or .npy, came 'a.jpg'"),
+        ("reconstruct RUN -o a", "expected a name that ends in .png or .npy, came 'a'"),
         ("evaluate RUN --sampels 5", "Did you mean --samples?"),
     ],
 )
@@ -118,6 +131,18 @@ def test_help_imports_neither_torch_nor_numpy(line: str) -> None:
     assert done.stdout
 
 
+@pytest.mark.parametrize("line", ["sample RUN -o a.jpg", "reconstruct RUN -o a.jpg"])
+def test_a_file_that_cannot_be_written_is_refused_at_once(line: str) -> None:
+    code = (
+        "import sys; from lowerbound.cli import main; "
+        f"assert main({line.split()!r}) == 2; "
+        "heavy = {'torch', 'numpy', 'matplotlib', 'PIL'} & set(sys.modules); assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert ".png or .npy, came 'a.jpg'" in done.stderr
+
+
 def test_help_shows_flags_in_groups(capsys: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["train", "d", "--likelihood", "gaussian", "--latent-dim", "2", "--help"]) == 0
@@ -125,7 +150,9 @@ def test_help_shows_flags_in_groups(capsys: Any, monkeypatch: Any) -> None:
     titles = ["─ Training ─", "─ Data ─", "─ Recipe: vae ─", "─ Likelihood: gaussian ─"]
     assert sorted(titles, key=text.index) == titles
     [line] = [line for line in text.splitlines() if "--latent-dim" in line]
-    assert "(dimensions; at least 1). [default: 16]" in line
+    assert "by default 16, or half the numbers of a small example (dimensions; at least 1)." in line
+    [line] = [line for line in text.splitlines() if "--beta " in line]
+    assert "(at least 0). [default: 1.0]" in line
     assert "--likelihood.sigma" in text
     assert "--network.hidden" not in text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,9 @@ def test_a_recipe_of_ones_own(api: Any, tmp_path: Path) -> None:
     [
         ("sample RUN -n 9 -o a.npy", ("sample", 9, {"values": "draw"})),
         ("sample RUN -n 9 -o a.png", ("sample", 9, {"values": "mean"})),
+        ("sample RUN -n 9", ("sample", 9, {"values": "mean"})),
         ("sample RUN -n 9 -o a.npy --values mean", ("sample", 9, {"values": "mean"})),
+        ("sample RUN -n 9 -o a.png --values draw", ("sample", 9, {"values": "draw"})),
         ("reconstruct RUN -n 4", ("reconstruct", 4, {})),
         ("inspect digits --limit 5", ("inspect", "digits", {"limit": 5})),
     ],
@@ -95,12 +98,21 @@ def test_other_verbs(api: Any, line: str, call: tuple[str, Any, Any]) -> None:
     assert (verb, arguments[-1], options) == call
 
 
+@pytest.mark.parametrize("kind", ["vector", "tokens"])
+@pytest.mark.parametrize("name", ["a.png", "a.npy"])
+def test_what_is_no_image_is_drawn_as_it_is_distributed(api: Any, kind: str, name: str) -> None:
+    api.kind = kind
+    assert main(["sample", "RUN", "-o", name]) == 0
+    assert api.calls[0][2]["values"] == "draw"
+
+
 def test_what_is_drawn_is_written(api: Any) -> None:
     assert main(["sample", "RUN", "-o", "there.npy"]) == 0
-    assert [(verb, arguments[0]) for verb, arguments, _ in api.calls][1] == (
-        "write",
-        Path("there.npy"),
-    )
+    verb, (path, run, _), _ = api.calls[1]
+    assert (verb, path, run.path) == ("write", Path("there.npy"), api.folder)
+    assert main(["reconstruct", "RUN", "-o", "there.npy"]) == 0
+    verb, (path, run, _, _), _ = api.calls[3]
+    assert (verb, path, run.path) == ("write_pairs", Path("there.npy"), api.folder)
 
 
 def test_evaluate(api: Any) -> None:
@@ -123,6 +135,29 @@ def test_an_interrupt_says_how_to_resume(api: Any, capsys: Any) -> None:
     assert main(["train", "digits"]) == 130
     assert [verb for verb, _, _ in api.calls] == ["train"]
     assert f"lowerbound resume {api.folder}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reason", ["interrupted", "failed", "training"])
+def test_a_run_that_was_stopped_is_resumed(api: Any, reason: str) -> None:
+    api.before = reason
+    assert main(["resume", "RUN"]) == 0
+    assert [verb for verb, _, _ in api.calls] == ["resume", "evaluate"]
+
+
+@pytest.mark.parametrize("reason", ["done", "early stopping", "solved"])
+def test_a_run_that_has_ended_is_left_as_it_is(api: Any, capsys: Any, reason: str) -> None:
+    api.before = reason
+    assert main(["resume", "RUN"]) == 0
+    assert api.calls == []
+    shown = capsys.readouterr()
+    note = (
+        f"RUN has ended already ({reason} at step 1,200); measure it with: lowerbound evaluate RUN"
+    )
+    assert (shown.out, shown.err) == ("", note + "\n")
+    assert main(["resume", "RUN", "--json"]) == 0
+    assert api.calls == []
+    report = json.loads(capsys.readouterr().out)
+    assert (report["status"], report["evaluation"]) == (reason, None)
 
 
 def test_data_options_are_those_of_load() -> None:

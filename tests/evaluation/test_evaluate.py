@@ -2,7 +2,9 @@
 
 import json
 import math
+import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,9 +19,11 @@ from lowerbound.evaluation import (
     baseline_bits_per_dim,
     bits_per_dim,
     encode_all,
+    estimate_log_likelihood,
     evaluate,
     mean_and_error,
 )
+from lowerbound.evaluation.effort import affordable
 from lowerbound.models import Autoencoder, LatentModel, LinearGaussian
 
 Inexact = Callable[..., LatentModel]
@@ -70,6 +74,39 @@ def test_estimate(linear: LinearGaussian, inexact: Inexact, x: Tensor) -> None:
     assert likelihood.ess_min is not None
     assert likelihood.ess_p5 is not None
     assert 1 < likelihood.ess_min <= likelihood.ess_p5 <= likelihood.ess < 2000
+
+
+def test_the_bound_comes_from_the_draws_of_the_estimate(inexact: Inexact, x: Tensor) -> None:
+    model = inexact()
+    for samples, seed in [(2, 0), (2, 1), (2, 2), (3, 0), (50, 0)]:
+        found = evaluate(model, spec_of(), x[:3], samples=samples, seed=seed)
+        same = estimate_log_likelihood(model, x[:3], samples=samples, seed=seed)
+        assert found.rate == float(same.rate.mean())
+        assert found.distortion == float(same.distortion.mean())
+        assert found.bound is not None and found.log_likelihood is not None
+        assert found.bound.value <= found.log_likelihood.value
+        # That of each dimension is in closed form.
+        codes = encode_all(model, x[:3])
+        assert found.kl_per_dimension is not None and codes.rate is not None
+        assert sum(found.kl_per_dimension) == pytest.approx(float(codes.rate.mean()), rel=1e-12)
+        assert found.rate != float(codes.rate.mean())
+    alone = evaluate(model, spec_of(), x[:3], samples=1)
+    assert alone.rate == float(encode_all(model, x[:3]).rate.mean())
+
+
+def test_what_is_affordable_is_measured_and_how_many_there_are_is_told(
+    inexact: Inexact, x: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = evaluate(inexact(), spec_of(), x)
+    assert (found.settings["samples"], found.data["examples"], found.data["of"]) == (1000, 300, 300)
+    few = partial(affordable, budget=1.0)
+    monkeypatch.setattr(sys.modules[evaluate.__module__], "affordable", few)
+    found = evaluate(inexact(), spec_of(), x, of=5000)
+    assert (found.settings["samples"], found.data["examples"], found.data["of"]) == (10, 100, 5000)
+    first = evaluate(inexact(), spec_of(), x[:100], samples=10)
+    assert found.log_likelihood == first.log_likelihood
+    found = evaluate(inexact(), spec_of(), x, samples=20)  # what is asked for is done
+    assert (found.settings["samples"], found.data["examples"]) == (20, 300)
 
 
 def test_lower_bound(inexact: Inexact, x: Tensor) -> None:
@@ -126,6 +163,15 @@ def test_a_refused_likelihood_keeps_its_rate(bernoulli: LatentModel, pixels: Ten
     assert found.bound is None
     assert found.distortion is None
     assert found.rate is not None
+
+
+def test_a_likelihood_of_other_data_is_none(bernoulli: LatentModel, pixels: Tensor) -> None:
+    found = evaluate(bernoulli, spec_of(shape=(30,)), pixels, samples=2)
+    assert (found.log_likelihood, found.bound, found.distortion) == (None, None, None)
+    reason = "likelihood Bernoulli: it is one of data that are binary, not real"
+    assert found.no_likelihood == reason
+    found = evaluate(bernoulli, spec_of(shape=(30,), support="binary"), pixels, samples=2)
+    assert found.log_likelihood is not None and found.no_likelihood is None
 
 
 def test_tokens_stay_integers_and_have_no_squared_error() -> None:
@@ -220,6 +266,23 @@ def test_json_both_ways(inexact: Inexact, x: Tensor) -> None:
     ]
     assert found.log_likelihood is not None
     assert found.log_likelihood.note.endswith("binarized once from a fixed seed")
+
+
+def test_printed_as_a_table_of_plain_text(inexact: Inexact, x: Tensor) -> None:
+    found = evaluate(inexact(), spec_of(), x, samples=10, of=5000)
+    title, head, *lines = str(found).splitlines()
+    assert title == "model on planted: mean over 300 of 5,000 test examples of 4"
+    assert head.split() == ["quantity", "value", "unit", "kind"]
+    rows = found.table()
+    assert len(lines) == len(rows)
+    ends = {line.index(row.value) + len(row.value) for line, row in zip(lines, rows, strict=True)}
+    assert ends == {head.index("value") + len("value")}
+    for line, row in zip(lines, rows, strict=True):
+        assert line.startswith(row.quantity)
+        assert line[head.index("unit") :].startswith(row.unit)
+        assert line[head.index("kind") :].startswith(row.kind)
+        assert line.endswith(row.note)
+    assert not [line for line in (head, *lines) if line != line.rstrip()]
 
 
 def test_bad_shape(linear: LinearGaussian) -> None:

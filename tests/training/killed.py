@@ -116,7 +116,8 @@ def main() -> None:
     }
     codes = [part(folder / "whole", lambda: None, options)]
     total = round(EPOCHS * 300 / BATCH)
-    targets = sorted(random.sample(range(3, total), kills - 2 if kills > 2 else kills))
+    # Not in the last steps, which may be over before the kill comes.
+    targets = sorted(random.sample(range(3, total - 8), kills - 2 if kills > 2 else kills))
     hows: list[Callable[[], None]] = [lambda step=step: after(step) for step in targets]
     if kills > 2:
         hows[len(hows) // 2 : len(hows) // 2] = [in_a_write]

@@ -100,14 +100,17 @@ def test_clipping_is_torchs(numbers: Any, norm: float) -> None:
 
 def test_averaged_weights_follow_their_recursion(numbers: Any, tmp_path: Path) -> None:
     model, phase = numbers
+    """a = 0.9 a + 0.1 w from zero on, divided by the sum of the weights so far, 1 - 0.9^t."""
     state = TrainingState(model, [PhaseStep(model, phase, nn.Identity(), resolve({}))], ema=0.9)
-    average, generator = torch.zeros(3), torch.Generator().manual_seed(0)
-    for _ in range(20):
+    total, generator = torch.zeros(3), torch.Generator().manual_seed(0)
+    for step in range(20):
         weights = torch.randn(3, generator=generator)
         with torch.no_grad():
             model.left[0].copy_(weights)
+        state.step = step
         state.average()
-        average = 0.9 * average + 0.1 * weights
+        total = 0.9 * total + 0.1 * weights
+    average = total / (1.0 - 0.9**20)
     with state.shipped_weights():
         torch.testing.assert_close(model.left[0].detach(), average)
     torch.testing.assert_close(model.left[0].detach(), weights)  # back again

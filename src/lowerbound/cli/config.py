@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lowerbound.errors import LowerboundError, nearest
+from lowerbound.errors import LowerboundError
 
 _RESOLVERS = {
     "null": r"~|null|Null|NULL|",
@@ -122,8 +123,23 @@ def check_keys(path: str, values: Iterable[str], known: Iterable[str]) -> None:
     known = list(known)
     for key in values:
         if key not in known:
-            hint = nearest(key, known) or "; `--help` lists the flags"
-            raise LowerboundError(f"{path}: unknown key '{key}'{hint}")
+            near = nearest_flag(key, known)
+            hint = f"did you mean '{near}'?" if near else "`--help` lists the flags"
+            raise LowerboundError(f"{path}: unknown key '{key}'; {hint}")
+
+
+def nearest_flag(given: str, names: Iterable[str]) -> str | None:
+    """The nearest flag or key; the option of a slot is known by its last part, too.
+
+    >>> nearest_flag("--sigma", ["--ema", "--likelihood.sigma"])
+    '--likelihood.sigma'
+    """
+    # without the dashes, which all flags share
+    found = {name.lstrip("-"): name for name in names}
+    for whole, name in list(found.items()):
+        found.setdefault(whole.rpartition(".")[2], name)
+    close = get_close_matches(given.lstrip("-"), found, n=1)
+    return found[close[0]] if close else None
 
 
 def file_options(*, config: str | None = None) -> dict[str, Any]:

@@ -160,12 +160,13 @@ def signature(
         annotation = Annotated[str, Parameter(help=ARGUMENTS.get(parameter.name, ""))]
         parameters.append(parameter.replace(default=default, annotation=annotation))
     for key, flag in flags.items():
+        default = defaults.get(key, flag.option.default)
         parameters.append(
             inspect.Parameter(
                 key.replace(".", DOT),
                 inspect.Parameter.KEYWORD_ONLY,
-                default=defaults.get(key, flag.option.default),
-                annotation=_annotation(flag, groups[flag.section.title]),
+                default=default,
+                annotation=_annotation(flag, groups[flag.section.title], default),
             )
         )
 
@@ -230,11 +231,11 @@ def _positionals(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return [parameter for parameter in parameters if parameter.kind is parameter.POSITIONAL_ONLY]
 
 
-def _annotation(flag: Flag, group: Group) -> Any:
+def _annotation(flag: Flag, group: Group, default: Any) -> Any:
     """The flag's type with what cyclopts needs to know beyond it."""
     option = flag.option
     # `--no-x` only where x is on by default; a default of "off" or "none" goes without saying
-    telling = option.default is not None and option.default is not False
+    telling = default is not None and default is not False
     reading: dict[str, Any] = {"negative": None if option.default is True else ()}
     kind: Any = str if option.slot is not None else option.type
     if not _is_plain(kind):

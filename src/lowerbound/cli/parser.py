@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from cyclopts import App, CycloptsError, UnusedCliTokensError
+from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 from lowerbound import recipes
 from lowerbound.cli import config, flags, verbs
@@ -67,7 +67,8 @@ def parse(argv: Sequence[str]) -> Callable[[], int | None]:
 
     joined = flags.signature(chosen, known, given)
     app.command(joined, name=argv[0])
-    command, bound = _parsed(app, argv)
+    recipe = recipe_of(argv, file) if chosen is verbs.train else None
+    command, bound = _parsed(app, argv, recipe)
     if command is not joined:  # --help, --version
         return partial(command, *bound.args, **bound.kwargs)
     for key, value in flags.by_key(bound.arguments).items():
@@ -90,7 +91,7 @@ def sections(verb: Verb, argv: Sequence[str], file: Mapping[str, Any]) -> list[S
         return [*own, Section("Data", data_options), Section("Data", choice_options)]
     if verb is not verbs.train:
         return own
-    name = str(value_of(argv, "recipe") or file.get("recipe") or verbs.RECIPE)
+    name = recipe_of(argv, file)
     recipe = recipes.recipe(name)
     slots = [key for key, option in flags.options_of(recipe).items() if option.slot]
     filled = {key: value_of(argv, key) or file.get(key) for key in slots}
@@ -101,6 +102,11 @@ def sections(verb: Verb, argv: Sequence[str], file: Mapping[str, Any]) -> list[S
         Section(f"Recipe: {name}", recipe, note=flags.note_of(recipe)),
         *flags.slot_sections(recipe, {key: name for key, name in filled.items() if name}),
     ]
+
+
+def recipe_of(argv: Sequence[str], file: Mapping[str, Any]) -> str:
+    """The recipe that the arguments name, else the file, else the default one."""
+    return str(value_of(argv, "recipe") or file.get("recipe") or verbs.RECIPE)
 
 
 def value_of(argv: Sequence[str], key: str) -> str | None:
@@ -138,13 +144,31 @@ def _version() -> str:
     return version("lowerbound")
 
 
-def _parsed(app: App, argv: Sequence[str]) -> tuple[Callable[..., Any], Any]:
+def _parsed(
+    app: App, argv: Sequence[str], recipe: str | None = None
+) -> tuple[Callable[..., Any], Any]:
     try:
         command, bound, *_ = app.parse_args(list(argv), exit_on_error=False, print_error=False)
     except UnusedCliTokensError as error:
         extra = " ".join(error.unused_tokens or [])
         raise LowerboundError(f"expected no further argument, came {extra}") from None
+    except UnknownOptionError as error:
+        flag = (error.token.keyword or error.token.value or "").partition("=")[0]
+        known = [name for argument in error.argument_collection for name in argument.names]
+        raise LowerboundError(_unknown(flag, known, recipe)) from None
     except CycloptsError as error:
         error.verbose = False
         raise LowerboundError(" ".join(str(error).split())) from None
     return command, bound
+
+
+def _unknown(flag: str, known: Sequence[str], recipe: str | None) -> str:
+    """What to say of a flag that is none: that another recipe has it, else the nearest one."""
+    key = config.normal(flag.partition(".")[0])
+    if recipe is not None and key not in flags.options_of(recipes.recipe(recipe)):
+        others = [n for n, other in recipes.RECIPES.items() if key in flags.options_of(other)]
+        if others:
+            name = flag.partition(".")[0]
+            return f"recipe {recipe} has no {name}; recipe {' or '.join(others)} has it"
+    near = config.nearest_flag(flag, known)
+    return f"Unknown option: {flag}." + (f" Did you mean {near}?" if near else "")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from lowerbound.errors import LowerboundError
 from lowerbound.options import Span
 
 if TYPE_CHECKING:
@@ -65,13 +66,14 @@ def resume(
     """
     from lowerbound import api, console
 
-    status = api.open_run(run).info["status"]
+    opened = api.open_run(run)
+    status = opened.info["status"]
     if status["reason"] in ("done", "early stopping", "solved"):
         console.note(
             f"{run} has ended already ({status['reason']} at step {status['step']:,}); measure it "
             f"with: lowerbound evaluate {run}"
         )
-        return 0
+        return _trained(opened, evaluate=False, json=True) if json else 0
     with console.Follow() as follow:
         resumed = api.resume(run, recipe=recipe, progress=follow)
     return _trained(resumed, evaluate=evaluate, json=json)
@@ -137,6 +139,7 @@ def sample(
             file that a run names is not run unless you name it, too.
         json: print the report as JSON.
     """
+    _check_suffix(out)
     from lowerbound import api
 
     opened = api.open_run(run, recipe)
@@ -168,6 +171,7 @@ def reconstruct(
             file that a run names is not run unless you name it, too.
         json: print the report as JSON.
     """
+    _check_suffix(out)
     from lowerbound import api
 
     opened = api.open_run(run, recipe)
@@ -232,6 +236,12 @@ def _trained(run: Run, *, evaluate: bool, json: bool) -> int:
             console.evaluation(result)
         console.files(path, pictures)
     return INTERRUPTED if stopped else 0
+
+
+def _check_suffix(out: str | None) -> None:
+    """Refuse a file that cannot be written before anything slow is imported or drawn."""
+    if out is not None and Path(out).suffix not in (".png", ".npy"):
+        raise LowerboundError(f"expected a name that ends in .png or .npy, came '{Path(out).name}'")
 
 
 def _written(report: dict[str, Any], json: bool) -> None:

@@ -111,6 +111,29 @@ class Evaluation:
             given["bound"] = Bound(**given["bound"])
         return cls(**given)
 
+    def title(self) -> str:
+        """What was measured on what, in a line."""
+        data = self.data
+        measured, there = data["examples"], data.get("of", data["examples"])
+        count = f"{measured:,}" if measured == there else f"{measured:,} of {there:,}"
+        shape = " x ".join(str(size) for size in data["event_shape"])
+        return (
+            f"{self.model} on {data['name']}: mean over {count} {data['split']} examples of {shape}"
+        )
+
+    def __str__(self) -> str:
+        """The table as plain text, in aligned columns."""
+        rows = [Row("quantity", "value", "unit", "kind", ""), *self.table()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [self.title()]
+        for row in rows:
+            cells = [
+                cell.rjust(width) if name == "value" else cell.ljust(width)
+                for name, cell, width in zip(Row._fields, row, widths, strict=True)
+            ]
+            lines.append("  ".join(cells).rstrip())
+        return "\n".join(lines)
+
     def table(self) -> list[Row]:
         """The numbers for people, likelihood first, each with its unit and kind."""
         rows = []

@@ -13,7 +13,7 @@ import torch
 from lowerbound.errors import LowerboundError
 
 #: Seconds that compiling a step costs on a CPU or GPU the first time, and the share of an eager
-#: step that it saves: cautious ends of what was measured (docs/results/speed.md).
+#: step that it saves: cautious ends of what was measured (docs/results/train_speed.md).
 COMPILE_COSTS, COMPILE_SAVES = 40.0, 0.4
 
 
