@@ -100,7 +100,8 @@ def test_an_evaluation_without_samples_takes_what_is_affordable(
     assert result.log_likelihood is not None
     assert result.log_likelihood.samples == 1000
     assert (result.data["examples"], result.data["of"]) == (359, 359)
-    shapes = [p.shape for p in digits.model.likelihood.parameters() if p.ndim == 2]
+    model: Any = digits.model
+    shapes = [p.shape for p in model.likelihood.parameters() if p.ndim == 2]
     each = 2 * sum(rows * columns for rows, columns in shapes) + 20 * 64
     few = partial(affordable, budget=each * 10.0 * 200)
     monkeypatch.setattr(sys.modules[evaluation.evaluate.__module__], "affordable", few)
@@ -220,11 +221,13 @@ def test_a_model_of_ones_own() -> None:
     [
         (
             lb.Bernoulli,
-            "likelihood Bernoulli: a Bernoulli gives probabilities to 0 and 1 only, not to the greys between",
+            "likelihood Bernoulli: a Bernoulli gives probabilities to 0 and 1 only, not to the "
+            "greys between",
         ),
         (
             lb.Gaussian,
-            "likelihood Gaussian: a density at isolated levels is not a probability and grows without bound as sigma shrinks; dequantize the data",
+            "likelihood Gaussian: a density at isolated levels is not a probability and grows "
+            "without bound as sigma shrinks; dequantize the data",
         ),
     ],
 )

@@ -96,7 +96,7 @@ def test_notes_stand_under_the_table(capsys: Any, monkeypatch: Any) -> None:
     )
     assert "38.12 ± 0.35   nats       estimate" in table[1]
     assert not any("k = 500" in line for line in table)
-    assert notes[0].split() == "−log p(x) importance-weighted, k = 500".split()
+    assert notes[0].split() == ["−log", "p(x)", "importance-weighted,", "k", "=", "500"]
     assert notes[1].startswith("  effective sample size")
     assert all(len(line) <= 72 for line in lines)
 

@@ -136,7 +136,8 @@ def test_a_file_that_cannot_be_written_is_refused_at_once(line: str) -> None:
     code = (
         "import sys; from lowerbound.cli import main; "
         f"assert main({line.split()!r}) == 2; "
-        "heavy = {'torch', 'numpy', 'matplotlib', 'PIL'} & set(sys.modules); assert not heavy, heavy"
+        "heavy = {'torch', 'numpy', 'matplotlib', 'PIL'} & set(sys.modules); "
+        "assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
