@@ -40,7 +40,9 @@ MAY_IMPORT = {
     "runs": BUILDERS | {"recipes", "data", "training", "evaluation"},
     "session": BUILDERS | {"recipes", "data", "training", "runs"},
     "pictures": BUILDERS | REPORTS | {"data", "training", "runs"},
-    "api": BUILDERS | REPORTS | {"data", "training", "recipes", "runs", "session", "pictures"}
+    "api": BUILDERS
+    | REPORTS
+    | {"data", "training", "recipes", "runs", "session", "pictures"}
     | {"console"},
 }
 # These answer `--help`. Their functions may import torch, the modules may not.

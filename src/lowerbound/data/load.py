@@ -23,7 +23,7 @@ from lowerbound.errors import LowerboundError, nearest
 _SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".zip")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Data:
     """Examples to train and test on, what was found in them, and what was chosen from that.
 
@@ -58,6 +58,11 @@ class Data:
         """
         spec = describe(self.facts, **choices)
         return replace(self, spec=spec, options={**self.options, **_plain(choices, self.facts)})
+
+    def __repr__(self) -> str:
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        counts = ", ".join(f"{name}={len(part)}" for name, part in parts.items() if part)
+        return f"Data({self.spec.name!r}, {self.spec.kind}, {self.spec.event_shape}, {counts})"
 
     def lines(self) -> list[tuple[str, str]]:
         """What was found and chosen, as (name, text) pairs."""
