@@ -17,6 +17,7 @@ import lowerbound
 from benchmarks import model as shared
 from benchmarks.child import Link, Over
 from benchmarks.contestants.train_arguments import arguments
+from benchmarks.machine import cores
 from lowerbound.training.events import HeldOut, Started
 from lowerbound.training.held_out import HeldOutSet
 
@@ -120,6 +121,7 @@ def main() -> None:
             epochs=_EPOCHS,
             batch_size=given.batch,
             schedule="constant",
+            threads=cores(),  # as all the others have, whatever a busy start may suggest
             **_CHOICES[given.variant],
         )
 

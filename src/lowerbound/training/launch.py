@@ -114,7 +114,12 @@ class _Parcel:
 def _enter(fabric: Any, parcel: _Parcel, errors: Any) -> Any:
     try:
         function, arguments = pickle.loads(parcel.content)
-        return function(Processes(fabric), *arguments)
+        found = function(Processes(fabric), *arguments)
+        # Taken down together: threads of a group that another process has left abort this one now
+        # and then while it ends.
+        fabric.barrier()
+        torch.distributed.destroy_process_group()
+        return found
     except LowerboundError as error:
         errors.put(str(error))
         raise
