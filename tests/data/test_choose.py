@@ -188,6 +188,11 @@ REFUSED = {
     "negative": (TABLE - 50, {"likelihood": "bernoulli"}, r"expected values in \[0, 1\]"),
     "unit": (TABLE, {"likelihood": "continuous-bernoulli"}, r"expected values in \[0, 1\]"),
     "no levels": (TABLE, {"likelihood": "discretized-logistic"}, "--likelihood gaussian"),
+    "tokens are not grey": (
+        RANDOM.integers(0, 20, (40, 9)),
+        {"likelihood": "bernoulli"},
+        "--likelihood categorical",
+    ),
     "no tokens": (colour(), {"likelihood": "categorical"}, "discretized-logistic"),
     "no levels to spread": (
         RANDOM.random((9, 4, 4)),

@@ -156,6 +156,12 @@ def _bernoulli(
         if binarize in ("stochastic", "threshold"):
             why["binarize"] = "the data are binary already"
         return {**scaled, "support": "binary"}
+    if like_tokens(facts) and binarize == "auto":
+        raise LowerboundError(
+            "expected grey or binary values for likelihood bernoulli, came whole numbers from an "
+            f"alphabet of {int(facts.high) + 1}; pass --likelihood categorical, or --binarize "
+            "stochastic if they are grey values"
+        )
     beyond = facts.low < 0.0 or facts.high > 1.0
     floats = facts.dtype.startswith("float")
     if beyond and (facts.levels is None or (floats and binarize in ("auto", "none"))):
