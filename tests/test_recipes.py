@@ -144,7 +144,7 @@ def test_pca_solves_at_once_and_is_exact() -> None:
     spec, x = make("real", VECTOR, "gaussian")
     model, (phase,) = pca(spec, latent_dim=2)
     assert isinstance(model, LinearGaussian) and isinstance(phase, ClosedForm)
-    report = phase.solve(model, x.split(20))
+    (report,) = phase.solve(model, lambda: iter(x.split(20)))
     assert abs(report["log_likelihood"] - float(model.log_prob(x).mean())) < 1e-3
     assert model.no_likelihood is None
 

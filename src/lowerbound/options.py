@@ -41,9 +41,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from .errors import LowerboundError, nearest
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ def options_of(function: Callable[..., Any], *, python: bool = False) -> dict[st
     """The options of a typed function, in the order of its signature.
 
     Args:
-        function: a function whose options are its keyword-only parameters.
+        function: a function whose options are its keyword-only parameters, and those of the
+            functions that it `takes`.
         python: whether to list the slots too that only Python can fill.
 
     Raises:
@@ -141,7 +144,34 @@ def options_of(function: Callable[..., Any], *, python: bool = False) -> dict[st
         option = _option(function, parameter, described.get(parameter.name, ""))
         if python or option.slot is None or option.slot.registry is not None:
             found[option.name] = option
+    for other in getattr(function, "takes", ()):
+        left_out = getattr(function, "but", ())
+        more = options_of(other, python=python).items()
+        found |= {n: o for n, o in more if n not in found and n not in left_out}
     return found
+
+
+def takes(*others: Callable[..., Any], but: Iterable[str] = ()) -> Callable[[F], F]:
+    """Marks a function whose ``**kwargs`` are the options of other functions.
+
+    Args:
+        others: whose keyword-only parameters are options of the function, too, with their types,
+            defaults and texts; one that the function has itself is its own.
+        but: names of options of theirs that it does not pass on.
+
+    >>> from typing import Annotated
+    >>> def boil(*, minutes: Annotated[float, Span(min=0)] = 3.0, salt: bool = False): ...
+    >>> @takes(boil)
+    ... def serve(*, salt: bool = True, **boiling): ...
+    >>> {name: option.default for name, option in options_of(serve).items()}
+    {'salt': True, 'minutes': 3.0}
+    """
+
+    def mark(function: F) -> F:
+        vars(function).update(takes=others, but=tuple(but))
+        return function
+
+    return mark
 
 
 def check(

@@ -6,7 +6,6 @@ Nothing in it is pickled code: the recipe and its arguments rebuild the model, s
 from __future__ import annotations
 
 import contextlib
-import inspect
 import json
 from collections.abc import Callable, Generator, Mapping
 from functools import cached_property
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import LowerboundError, nearest
-from .options import check
+from .options import check, options_of
 from .training.checkpoint import fill, load_tensors, read_about, write_whole
 from .training.state import CHECKPOINT, WEIGHTS, shipped
 
@@ -204,8 +203,8 @@ class Run:
         if named in RECIPES:
             arguments = check(function, arguments)  # run.json may have been edited
         else:
-            takes = inspect.signature(function).parameters
-            arguments = {name: value for name, value in arguments.items() if name in takes}
+            known = options_of(function, python=True)
+            arguments = {name: value for name, value in arguments.items() if name in known}
         return Built(*function(self.spec, **arguments))
 
     @cached_property

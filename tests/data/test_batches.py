@@ -47,7 +47,7 @@ def data():
 
 @pytest.mark.parametrize("budget", [None, 0])
 def test_resident_and_streamed_batches_are_the_same(data, budget: int | None):
-    loader = Loader(data.train, budget=budget)
+    loader = Loader(data.train, budget=budget, side="labels")
     assert loader.resident is (budget is None)
     order = Order(len(data.train), seed=2)
     with loader.steps(order, 7) as steps:

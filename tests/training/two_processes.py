@@ -22,11 +22,13 @@ from lowerbound.bounds import Terms, elbo
 from lowerbound.data import Data, load
 from lowerbound.errors import LowerboundError
 from lowerbound.recipes import vae
+from lowerbound.training.choices import choose
 from lowerbound.training.engine import Processes
 from lowerbound.training.fit import _Loop
 from lowerbound.training.launch import launch
 from lowerbound.training.options import resolve
 from lowerbound.training.phase import Phase
+from lowerbound.training.stepper import Stepper
 
 OPTIONS = {"threads": 1, "precision": "float32", "compile": "no", "batch_size": 32, "steps": 6}
 OPTIONS |= {"clip": 1.0, "learning_rate": 1e-2}
@@ -56,19 +58,19 @@ def built(case: str) -> tuple[nn.Module, list[Phase], Data]:
 def steps(case: str, processes: Processes, **options: Any) -> dict[str, Tensor]:
     """Gradients as they reach the optimizer, weights and buffers after some steps."""
     model, phases, data = built(case)
-    loop = _Loop(model, phases, data, resolve({**OPTIONS, **options}), None, processes)
+    stepper = Stepper(model, phases, data, resolve({**OPTIONS, **options}), None, processes)
     seen: list[Tensor] = []
-    [step] = loop.steps
+    [step] = stepper.steps
     update = step.optimizer.update
 
     def spy(gradients: Any, scalars: Tensor) -> None:
         seen.append(torch.cat([g.reshape(-1) for g in gradients]))
         update(gradients, scalars)
 
-    resolved = loop.resolve({})
+    resolved = choose(stepper, {})
     step.optimizer.update = spy  # ty: ignore[invalid-assignment]
     losses = []
-    for event in loop.run(resolved, lambda: False):
+    for event in _Loop(stepper, data).run(resolved, lambda: False):
         losses += [event.values["loss"]] if hasattr(event, "learning_rate") else []
     buffers = [b.reshape(-1).float() for b in model.buffers()]
     weights = [p.detach().reshape(-1) for p in model.parameters()]
@@ -93,9 +95,9 @@ def poisoned(processes: Processes, folder: Path) -> None:
     model, _, data = built("elbo")
     model.calls = 0
     phases = [Phase("sour", sour, [model])]
-    loop = _Loop(model, phases, data, resolve({**OPTIONS, "devices": 2}), None, processes)
+    stepper = Stepper(model, phases, data, resolve({**OPTIONS, "devices": 2}), None, processes)
     try:
-        for _ in loop.run({}, lambda: False):
+        for _ in _Loop(stepper, data).run({}, lambda: False):
             pass
     except LowerboundError as error:
         (folder / f"{processes.rank}.txt").write_text(str(error))

@@ -1,6 +1,6 @@
 """Data: any source to examples, a description of them, and batches."""
 
-from lowerbound.data.batches import Loader, Order, Steps
+from lowerbound.data.batches import Loader, Order, Side, Steps, side_of
 from lowerbound.data.choose import Choices, choose
 from lowerbound.data.facts import Facts
 from lowerbound.data.inspect import inspect
@@ -19,6 +19,7 @@ __all__ = [
     "Order",
     "Prepare",
     "RowsSplit",
+    "Side",
     "Split",
     "Steps",
     "choose",
@@ -27,4 +28,5 @@ __all__ = [
     "inspect",
     "load",
     "misfit",
+    "side_of",
 ]

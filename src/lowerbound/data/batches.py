@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,8 +12,10 @@ from torch import Tensor
 
 from lowerbound.data.memory import device_budget
 from lowerbound.data.splits import Split
+from lowerbound.errors import LowerboundError
 
 Batch = tuple[Tensor, Tensor | None]
+Side = Literal["labels", "attributes", "position"]
 
 
 class Order:
@@ -55,6 +58,23 @@ class Order:
         return torch.cat(parts)
 
 
+def side_of(split: Split, side: Side) -> Tensor:
+    """What comes with each example of a split, (N, ...), on the CPU.
+
+    Raises:
+        LowerboundError: the split has none.
+    """
+    if side == "position":
+        return torch.arange(len(split))
+    found = getattr(split, side, None)
+    if found is None:
+        raise LowerboundError(
+            f"expected data with {side} to condition on, came none; pass data that have them, or "
+            "an unconditional recipe"
+        )
+    return torch.from_numpy(found)
+
+
 class Loader:
     """Stored examples of a split, by position, on a device.
 
@@ -65,10 +85,19 @@ class Loader:
         split: the examples.
         device: where the batches go.
         budget: bytes that may be resident; None: a share of what is free there.
+        side: what comes with each example: its ``labels`` (int64), ``attributes`` (float32) or
+            ``position`` in the split (int64); None for nothing.
+
+    Raises:
+        LowerboundError: the split has none of these.
     """
 
     def __init__(
-        self, split: Split, device: torch.device | str = "cpu", budget: int | None = None
+        self,
+        split: Split,
+        device: torch.device | str = "cpu",
+        budget: int | None = None,
+        side: Side | None = None,
     ) -> None:
         self.split, self.device = split, torch.device(device)
         limit = device_budget(self.device) if budget is None else budget
@@ -77,19 +106,19 @@ class Loader:
         shared = shared and getattr(split, "in_memory", False)
         self.resident = bool(shared and budget is None) or split.nbytes <= limit
         self.tensor = split.all().to(self.device) if self.resident else None
-        labels = None if split.labels is None else torch.from_numpy(split.labels)
-        self.labels = labels.to(self.device) if self.resident and labels is not None else labels
+        beside = None if side is None else side_of(split, side)
+        self.side = beside.to(self.device) if self.resident and beside is not None else beside
 
     def __len__(self) -> int:
         return len(self.split)
 
     def batch(self, positions: Tensor) -> Batch:
-        """Examples at positions (B,) on the CPU: stored (B, *event_shape), labels (B,) or None."""
+        """Examples at positions (B,) on the CPU: stored (B, *event_shape), side (B, ...)."""
         if self.tensor is None:
             return self._arrive(self._read(positions))
         there = positions if self.device.type == "cpu" else positions.to(self.device)
-        labels = None if self.labels is None else self.labels.index_select(0, there)
-        return self.tensor.index_select(0, there), labels
+        side = None if self.side is None else self.side.index_select(0, there)
+        return self.tensor.index_select(0, there), side
 
     def steps(self, order: Order, batch_size: int, part: slice = slice(None), ahead: int = 2):
         """The batches of global steps; see `Steps`."""
@@ -102,22 +131,22 @@ class Loader:
 
     def _read(self, positions: Tensor) -> Batch:
         stored = self.split.stored(positions)
-        labels = None if self.labels is None else self.labels.index_select(0, positions)
+        side = None if self.side is None else self.side.index_select(0, positions)
         if self.device.type == "cuda":  # pinned, so that the copy runs beside the step
             stored = stored.pin_memory()
-            labels = None if labels is None else labels.pin_memory()
-        return stored, labels
+            side = None if side is None else side.pin_memory()
+        return stored, side
 
     def _arrive(self, batch: Batch) -> Batch:
         if self.device.type == "cpu":
             return batch
-        stored, labels = batch
+        stored, side = batch
         there = stored.to(self.device, non_blocking=True)
-        return there, None if labels is None else labels.to(self.device, non_blocking=True)
+        return there, None if side is None else side.to(self.device, non_blocking=True)
 
 
 class Steps:
-    """The batch of any global step, ``steps(step) -> (stored, labels | None)``.
+    """The batch of any global step, ``steps(step) -> (stored, side | None)``.
 
     Where the data are not resident, a thread reads the coming steps ahead. Nothing here is state:
     a step asked for out of turn is read on the spot.

@@ -54,6 +54,7 @@ class Facts:
     whole_columns: np.ndarray | None = field(default=None, compare=False, repr=False)
     columns: tuple[str, ...] | None = None
     classes: tuple[str, ...] | None = None
+    attributes: tuple[str, ...] | None = None
     counts: tuple[int, ...] | None = None
     drawn: str | None = None
     looked_at: int = 0

@@ -73,6 +73,7 @@ def inspect(
         whole_columns=_whole_columns(source.train) if len(event_shape) == 1 else None,
         columns=source.columns,
         classes=classes,
+        attributes=source.attribute_names,
         counts=counts,
         looked_at=min(total, sum(len(_looked_at(rows)) for rows in parts)),
         notes=tuple(source.notes),

@@ -192,6 +192,7 @@ def describe(facts: Facts, **choices: Any) -> DataSpec:
         high=facts.grid_low + facts.grid_step * (facts.levels - 1) if on_grid else facts.high,
         log_jacobian=chosen.log_jacobian,
         classes=facts.classes,
+        attributes=facts.attributes,
         train=facts.train,
         validation=facts.validation,
         test=facts.test,

@@ -47,6 +47,7 @@ class DataSpec:
         log_jacobian: nats per datum, ``log |dx / dv|`` per unit of v, per `step` where v are levels
             (so that a dequantized density bounds the mass of the level).
         classes: names of the labels, None without labels.
+        attributes: names of the numbers that go with each example beside its label, None if none.
         train: number of examples. validation, test: likewise.
         likelihood: the suggested likelihood, by name.
         likelihood_options: the options that go with it.
@@ -70,6 +71,7 @@ class DataSpec:
     high: float = 1.0
     log_jacobian: float = 0.0
     classes: tuple[str, ...] | None = None
+    attributes: tuple[str, ...] | None = None
     train: int = 0
     validation: int = 0
     test: int = 0
@@ -118,7 +120,9 @@ class DataSpec:
             f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_IN_JSON
         }
         content["event_shape"] = list(self.event_shape)
-        content["classes"] = None if self.classes is None else list(self.classes)
+        for name in ("classes", "attributes"):
+            named = getattr(self, name)
+            content[name] = None if named is None else list(named)
         return content
 
     @classmethod
@@ -127,8 +131,9 @@ class DataSpec:
         known = {f.name for f in fields(cls)} - set(_NOT_IN_JSON)
         given = {key: value for key, value in content.items() if key in known}
         given["event_shape"] = tuple(given["event_shape"])
-        if given.get("classes") is not None:
-            given["classes"] = tuple(given["classes"])
+        for name in ("classes", "attributes"):
+            if given.get(name) is not None:
+                given[name] = tuple(given[name])
         return cls(**given)
 
     def lines(self) -> list[tuple[str, str]]:

@@ -32,10 +32,12 @@ class Rows(Protocol):
 class Split(Protocol):
     """Examples that serve one purpose.
 
-    `labels` is an int64 array (N,) or None, `nbytes` what `all()` takes.
+    `labels` is an int64 array (N,) or None, `attributes` a float32 array (N, A) or None, `nbytes`
+    what `all()` takes.
     """
 
     labels: np.ndarray | None
+    attributes: np.ndarray | None
 
     def __len__(self) -> int: ...
     @property
@@ -54,7 +56,8 @@ class Source:
     """What was read from one place, before any choice is made.
 
     `train` holds everything where the source brings no split of its own. Labels are as they came:
-    whole numbers or texts. `levels` is set where the source knows how many there are.
+    whole numbers or texts, attributes float32 (N, A). `levels` is set where the source knows how
+    many there are.
     """
 
     name: str
@@ -62,6 +65,10 @@ class Source:
     labels: np.ndarray | None = None
     test: Rows | None = None
     test_labels: np.ndarray | None = None
+    attributes: np.ndarray | None = None
+    test_attributes: np.ndarray | None = None
+    validation_attributes: np.ndarray | None = None
+    attribute_names: tuple[str, ...] | None = None
     validation: Rows | None = None
     validation_labels: np.ndarray | None = None
     classes: tuple[str, ...] | None = None
@@ -75,10 +82,15 @@ class RowsSplit:
     """A `Split` of some `Rows`: all of them, or those at `rows` (ascending positions)."""
 
     def __init__(
-        self, source: Rows, rows: np.ndarray | None = None, labels: np.ndarray | None = None
+        self,
+        source: Rows,
+        rows: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+        attributes: np.ndarray | None = None,
     ) -> None:
         self.source, self.rows = source, rows
         self.labels = labels if labels is None or rows is None else labels[rows]
+        self.attributes = attributes if attributes is None or rows is None else attributes[rows]
 
     def __len__(self) -> int:
         return len(self.source) if self.rows is None else len(self.rows)
@@ -149,6 +161,7 @@ def divide(
             source.validation,
             _first(random, None, len(source.validation), limit),
             source.validation_labels,
+            source.validation_attributes,
         )
     elif validation_fraction > 0.0:
         everything = np.arange(count) if rows is None else rows
@@ -157,8 +170,10 @@ def divide(
                 f"expected enough examples to set some aside for validation, came {len(everything)}"
             )
         rows, held = _part(random, everything, validation_fraction)
-        validation = RowsSplit(source.train, _first(random, held, len(held), limit), source.labels)
-    train = RowsSplit(source.train, _first(random, rows, count, limit), source.labels)
+        held = _first(random, held, len(held), limit)
+        validation = RowsSplit(source.train, held, source.labels, source.attributes)
+    chosen = _first(random, rows, count, limit)
+    train = RowsSplit(source.train, chosen, source.labels, source.attributes)
     if len(train) < 2:
         raise LowerboundError(
             f"expected at least 2 examples to train on, came {count} in '{source.name}' of which "
@@ -166,10 +181,10 @@ def divide(
         )
     if source.test is None:
         test_rows = _first(random, test_rows, count, limit)
-        test = RowsSplit(source.train, test_rows, source.labels)
+        test = RowsSplit(source.train, test_rows, source.labels, source.attributes)
     else:
         test_rows = _first(random, None, len(source.test), limit)
-        test = RowsSplit(source.test, test_rows, source.test_labels)
+        test = RowsSplit(source.test, test_rows, source.test_labels, source.test_attributes)
     return train, validation, test
 
 

@@ -27,6 +27,7 @@ class LatentModel(nn.Module):
         latent_shape: shape of one code; by default the prior's ``event_shape``.
         no_likelihood: why log p(x) must not be reported, where it must not: the likelihood is no
             normalised density of such data.
+        condition: makes the conditionals' contexts from the data (`Condition`), where there are.
 
     Raises:
         LowerboundError: a shape is neither given nor known to the conditionals.
@@ -51,6 +52,7 @@ class LatentModel(nn.Module):
         event_shape: tuple[int, ...] | None = None,
         latent_shape: tuple[int, ...] | None = None,
         no_likelihood: str | None = None,
+        condition: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.prior = prior
@@ -59,6 +61,7 @@ class LatentModel(nn.Module):
         self.event_shape = event_shape or _event_shape(likelihood, "event_shape", "likelihood")
         self.latent_shape = latent_shape or _event_shape(prior, "latent_shape", "prior")
         self.no_likelihood = no_likelihood
+        self.condition = condition
 
     def encode(self, x: Tensor, *context: Tensor) -> Distribution:
         """q(z | x, c).

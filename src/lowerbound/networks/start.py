@@ -24,7 +24,7 @@ class Startable(Protocol):
 
 
 @torch.no_grad()
-def start(network: nn.Module, raw: Tensor, codes: Tensor | None = None) -> bool:
+def start(network: nn.Module, raw: Tensor, codes: Tensor | None = None, *context: Tensor) -> bool:
     """Sets a decoder's output bias, so that untrained it decodes to about the data's marginal.
 
     Gradient steps are then spent on what distinguishes the data, not on their mean: with a
@@ -36,6 +36,7 @@ def start(network: nn.Module, raw: Tensor, codes: Tensor | None = None) -> bool:
         raw: the raw output to start from, shape of the network's output, from ``Family.start``.
         codes: inputs ``(N, *in_shape)`` over which the output is ``raw`` on average; without them
             it is where the random weights add nothing.
+        context: vectors ``(N, c_i)`` that go with the codes.
 
     Returns:
         Whether the network could be started.
@@ -48,7 +49,7 @@ def start(network: nn.Module, raw: Tensor, codes: Tensor | None = None) -> bool:
     network.start_(raw)
     if codes is not None:
         # relu and its kin have a mean of their own; the bias takes it back
-        network.start_(2 * raw - network(codes).mean(0))
+        network.start_(2 * raw - network(codes, *context).mean(0))
     return True
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lowerbound.data import Data, Prepare
+from lowerbound.data import Data, Prepare, Side, side_of
 
 from .noise import mix, seed_noise
 from .phase import Phase
+from .step import contexts
 
 #: Examples that a report looks at when nothing is decided by it: about 1 % of an epoch's time.
 GLANCE = 2000
@@ -25,13 +26,23 @@ class HeldOutSet:
         device: where the model is.
         seed: of the preparation and of the objective's noise, the same at every report.
         whole: use all examples (something is decided by them) instead of a fixed sample.
+        side: what comes with each example (`lowerbound.data.Loader`). A model of the ``position``
+            of each training example knows nothing of others, and is looked at on these.
     """
 
     def __init__(
-        self, data: Data, prepare: Prepare, device: torch.device, seed: int, whole: bool
+        self,
+        data: Data,
+        prepare: Prepare,
+        device: torch.device,
+        seed: int,
+        whole: bool,
+        side: Side | None = None,
     ) -> None:
         self.split = "test" if data.validation is None else "validation"
         split = data.test if data.validation is None else data.validation
+        if side == "position":
+            self.split, split = "train", data.train
         self.device, self.seed = device, seed
         count = len(split)
         if count > GLANCE and not whole:
@@ -41,22 +52,26 @@ class HeldOutSet:
             chosen = torch.arange(count)
         self._split, self._chosen, self._prepare = split, chosen, prepare
         self.examples = len(chosen)
-        self._x: Tensor | None = None
+        self._side = None if side is None else side_of(split, side)
 
-    def _chunk(self, first: int) -> Tensor:
-        """x of examples `first` and on: always the same, for the noise is seeded by place."""
-        stored = self._split.stored(self._chosen[first : first + _ROWS]).to(self.device)
+    def _chunk(self, first: int) -> tuple[Tensor, Tensor | None]:
+        """x of examples `first` and on, and what comes beside it: always the same, for the noise
+        is seeded by place."""
+        chosen = self._chosen[first : first + _ROWS]
+        side = None if self._side is None else self._side[chosen].to(self.device)
+        stored = self._split.stored(chosen).to(self.device)
         seed_noise(self.device, self.seed, _PURPOSE, first)
-        return self._prepare(stored)
+        return self._prepare(stored), side
 
     @torch.no_grad()
     def measure(self, model: nn.Module, phases: list[Phase], scheduled: list[dict]) -> dict:
         """Means of loss and parts over the examples, by name; phases beyond one with their name."""
         sums: dict[str, Tensor] = {}
         for first in range(0, self.examples, _ROWS):
-            x = self._chunk(first)
+            x, side = self._chunk(first)
+            context = contexts(model, x, side)
             for phase, numbers in zip(phases, scheduled, strict=True):
-                terms = phase.objective(model, x, **numbers)
+                terms = phase.objective(model, x, *context, **numbers)
                 prefix = "" if len(phases) == 1 else f"{phase.name}/"
                 for name, value in {"loss": terms.loss, **terms.parts}.items():
                     total = value.double().mean() * len(x)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -47,10 +47,11 @@ class ClosedForm:
 
     Args:
         name: for metrics and messages.
-        solve: ``solve(model, batches) -> {"log_likelihood": …}``: sets the model's weights from
-            batches of prepared x, ``(n, *event_shape)`` each, and returns what there is to report
-            (nats per example where it is a likelihood). Called once, with one pass over the data.
+        solve: ``solve(model, sweep)``, a generator that sets the model's weights. ``sweep()``
+            begins a pass over prepared x, batches ``(n, *event_shape)``, the same x in every pass.
+            It yields once per iteration what there is to report, ``{"log_likelihood": …}`` (nats
+            per example where it is a likelihood), and may be closed after any of them.
     """
 
     name: str
-    solve: Callable[[nn.Module, Iterable[Tensor]], dict[str, float]]
+    solve: Callable[[Any, Callable[[], Iterator[Tensor]]], Iterator[dict[str, float]]]

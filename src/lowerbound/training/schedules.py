@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
+
+from lowerbound.errors import LowerboundError
 
 
 class Clock(NamedTuple):
@@ -50,6 +52,111 @@ def staircase(clock: Clock) -> float:
 
 
 SCHEDULES: dict[str, Schedule] = {"cosine": cosine, "constant": constant, "staircase": staircase}
+
+
+def ramp(
+    start: float, end: float, *, share: float | None = None, steps: int | None = None
+) -> Schedule:
+    """A straight line from one value to another, which then stays.
+
+    With ``start`` 0 the warm-up of β (Bowman et al. 2016, Generating sentences from a continuous
+    space; Sønderby et al. 2016, Ladder variational autoencoders), or the capacity of Burgess et
+    al. 2018.
+
+    Args:
+        start: value at first.
+        end: value when the ramp is over.
+        share: of the run that it takes, in (0, 1].
+        steps: optimizer steps that it takes, in place of a share.
+
+    Raises:
+        LowerboundError: neither or both of share and steps, or one of them out of range.
+
+    >>> warm = ramp(0.0, 4.0, share=0.5)
+    >>> [warm(Clock(0, 0.0, progress)) for progress in (0.0, 0.25, 0.5, 1.0)]
+    [0.0, 2.0, 4.0, 4.0]
+    """
+    if (share is None) == (steps is None):
+        raise LowerboundError(
+            f"expected a ramp over a share of the run or over steps, came share={share}, "
+            f"steps={steps}; pass one of them"
+        )
+    if (share is not None and not 0 < share <= 1) or (steps is not None and steps < 1):
+        raise LowerboundError(
+            f"expected a ramp over a share above 0 and at most 1, or over 1 or more steps, came "
+            f"share={share}, steps={steps}; pass share=0.5"
+        )
+
+    def value(clock: Clock) -> float:
+        done = clock.progress / share if share is not None else clock.step / (steps or 1)
+        return end if done >= 1.0 else start + (end - start) * done
+
+    return value
+
+
+def cyclical(start: float, end: float, *, cycles: int = 4, share: float = 0.5) -> Schedule:
+    """Ramps from one value to another, again and again: a cycle rises for a share, then stays.
+
+    Args:
+        start: value at the beginning of each cycle.
+        end: value at its end, and at the end of the run.
+        cycles: M, in the run.
+        share: R, of each cycle that rises, in (0, 1].
+
+    Raises:
+        LowerboundError: no cycles, or a share out of range.
+
+    Reference:
+        Fu et al. 2019, Cyclical annealing schedule, equations 6 and 7, arXiv 1903.10145
+
+    >>> beta = cyclical(0.0, 1.0, cycles=2, share=0.5)
+    >>> [beta(Clock(0, 0.0, p)) for p in (0.0, 0.125, 0.25, 0.49, 0.5, 0.625, 1.0)]
+    [0.0, 0.5, 1.0, 1.0, 0.0, 0.5, 1.0]
+    """
+    if cycles < 1 or not 0 < share <= 1:
+        raise LowerboundError(
+            f"expected 1 or more cycles and a share above 0 and at most 1, came cycles={cycles}, "
+            f"share={share}; pass cycles=4, share=0.5"
+        )
+    rise = ramp(start, end, share=share)
+
+    def value(clock: Clock) -> float:
+        within = clock.progress * cycles % 1.0 if clock.progress < 1.0 else 1.0
+        return rise(clock._replace(progress=within))
+
+    return value
+
+
+#: How a weight such as β comes to its value, by the name that recipes offer.
+WeightSchedule = Literal["constant", "warmup", "cyclical"]
+
+
+def weight(name: WeightSchedule, value: float, *, share: float = 0.5, cycles: int = 4) -> Schedule:
+    """The schedule of an objective's weight: there at once, or risen to from zero.
+
+    Args:
+        name: "constant"; "warmup", a :func:`ramp` over a share of the run; "cyclical", in cycles
+            of which a share rises (:func:`cyclical`).
+        value: where it ends.
+        share: of the run, or of each cycle.
+        cycles: of "cyclical".
+
+    Raises:
+        LowerboundError: another name, or numbers that are out of range.
+
+    >>> weight("warmup", 4.0, share=0.25)(Clock(0, 0.0, 0.125))
+    2.0
+    """
+    if name == "constant":
+        return lambda clock: value
+    if name == "warmup":
+        return ramp(0.0, value, share=share)
+    if name == "cyclical":
+        return cyclical(0.0, value, cycles=cycles, share=share)
+    raise LowerboundError(
+        f"expected a schedule {' or '.join(map(repr, get_args(WeightSchedule)))}, came {name!r}; "
+        f"pass one of them"
+    )
 
 
 def learning_rate(options: Mapping[str, Any]) -> Schedule:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,15 @@ from lowerbound.errors import LowerboundError
 
 from .adam import Adam
 from .phase import Phase
+
+if TYPE_CHECKING:
+    from lowerbound.bounds import Terms
+
+
+def contexts(model: nn.Module, x: Tensor, side: Tensor | None) -> tuple[Tensor, ...]:
+    """What a conditional model is conditioned on, made of x and of what comes beside it."""
+    condition = getattr(model, "condition", None)
+    return () if condition is None else condition(x, side)
 
 
 class PhaseStep:
@@ -62,13 +71,15 @@ class PhaseStep:
         self.update: Callable[..., Tensor] = self._update
 
     def probe(
-        self, source: Tensor, index: Tensor | None, context: tuple, scheduled: Mapping[str, Tensor]
+        self,
+        source: Tensor,
+        index: Tensor | None,
+        side: Tensor | None,
+        scheduled: Mapping[str, Tensor],
     ) -> None:
         """Learn the names of the objective's parts, without a gradient and before any step."""
         with torch.no_grad():
-            terms = self.phase.objective(
-                self.model, self._batch(source, index), *context, **scheduled
-            )
+            terms = self._terms(source, index, side, scheduled)
         self.names = ["loss", *terms.parts]
         if self.clip is not None:
             self.names.append("gradient_norm")
@@ -86,18 +97,24 @@ class PhaseStep:
         else:
             self.whole = torch.compile(self._whole, fullgraph=True, dynamic=False)
 
-    def _batch(self, source: Tensor, index: Tensor | None) -> Tensor:
-        return self.prepare(source if index is None else source.index_select(0, index))
+    def _terms(
+        self,
+        source: Tensor,
+        index: Tensor | None,
+        side: Tensor | None,
+        scheduled: Mapping[str, Tensor],
+    ) -> Terms:
+        x = self.prepare(source if index is None else source.index_select(0, index))
+        return self.phase.objective(self.model, x, *contexts(self.model, x, side), **scheduled)
 
     def _gradients(
         self,
         source: Tensor,
         index: Tensor | None,
-        context: tuple[Tensor, ...],
+        side: Tensor | None,
         scheduled: Mapping[str, Tensor],
     ) -> tuple[list[Tensor], Tensor]:
-        x = self._batch(source, index)
-        terms = self.phase.objective(self.model, x, *context, **scheduled)
+        terms = self._terms(source, index, side, scheduled)
         found = torch.autograd.grad(terms.loss, self.parameters, allow_unused=True)
         gradients = [
             torch.zeros_like(parameter) if gradient is None else gradient
@@ -121,9 +138,9 @@ class PhaseStep:
         self,
         source: Tensor,
         index: Tensor | None,
-        context: tuple[Tensor, ...],
+        side: Tensor | None,
         scheduled: Mapping[str, Tensor],
         scalars: Tensor,
     ) -> Tensor:
-        gradients, values = self._gradients(source, index, context, scheduled)
+        gradients, values = self._gradients(source, index, side, scheduled)
         return torch.cat([values, self._update(gradients, scalars)])

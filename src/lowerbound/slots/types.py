@@ -1,0 +1,33 @@
+"""Types that the builders of all slots share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from ..data.spec import DataSpec
+
+    SlotValue = str | Mapping[str, Any] | Module | None
+else:
+    SlotValue = object
+
+Builders = dict[str, Callable[..., Any]]
+
+Activation = Literal["relu", "gelu", "silu", "elu", "leaky-relu", "softplus", "tanh", "sigmoid"]
+
+
+class Around(NamedTuple):
+    """What a prior may be made from beside the shape of a code.
+
+    Args:
+        data: what there is to know of the data.
+        posterior: q(z | x, c), a module; None where there is none.
+        condition: what the model is conditioned on, a module; None where it is on nothing.
+    """
+
+    data: DataSpec
+    posterior: Module | None = None
+    condition: Module | None = None
