@@ -16,6 +16,7 @@ from lowerbound.errors import LowerboundError
 from lowerbound.recipes import vae
 from lowerbound.training.checkpoint import load_tensors
 from lowerbound.training.events import Checkpointed, Finished, HeldOut, Progress, Started
+from lowerbound.training.options import resolve, total_steps
 from lowerbound.training.phase import Phase
 
 
@@ -45,8 +46,11 @@ def test_steps_and_epochs_are_exact(
     assert (finished.step, finished.reason) == (steps, "done")
 
 
-def test_the_default_is_twenty_epochs(numbers: Any, table: Any, train: Any) -> None:
-    assert train(*numbers, table, batch_size=32)[-1].step == 40
+def test_the_default_is_twenty_epochs_and_a_thousand_steps(
+    numbers: Any, table: Any, train: Any
+) -> None:
+    assert train(*numbers, table, batch_size=32)[-1].step == 1000  # 500 epochs of 64 examples
+    assert total_steps(resolve({}), 60_000 / 128) == 9375
 
 
 def test_minutes_end_on_time(numbers: Any, table: Any, train: Any) -> None:

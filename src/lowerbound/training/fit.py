@@ -69,6 +69,9 @@ def fit(
     yield from loop.run(dict(resolved or {}), stop)
 
 
+_MOST_LOOKS = 200
+
+
 class _Loop:
     """Steps until the end, with reports, looks at held-out data and checkpoints between them."""
 
@@ -103,6 +106,7 @@ class _Loop:
         yield Started(state.step, self.stepper.total, self.stepper.per_epoch, resolved)
         every, patience = resolved["report_every"], options["patience"]
         held_every = max(1, round(options["held_out_every"] * self.stepper.per_epoch))
+        held_every = max(held_every, (self.stepper.total or 0) // _MOST_LOOKS)
         save_every = 60.0 * options["checkpoint_minutes"]
         reason = self._already_over()
         begun = told = saved = time.perf_counter()

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from lowerbound.errors import LowerboundError
 from lowerbound.options import Span, check, options_of
 
+DEFAULT_EPOCHS, DEFAULT_STEPS = 20, 1000
+
 
 def training_options(
     *,
@@ -43,8 +45,8 @@ def training_options(
     """How a model is trained.
 
     Args:
-        epochs: stop after so many passes over the training data (the default is 20, if neither
-            steps nor minutes is given).
+        epochs: stop after so many passes over the training data; without a word on the length, it
+            is 20, and at least 1,000 steps.
         steps: stop after so many optimizer steps.
         minutes: stop after so much time in training; the schedule follows the clock.
         batch_size: examples per optimizer step, over all processes together.
@@ -70,7 +72,8 @@ def training_options(
             is bfloat16 where the hardware has it natively.
         compile: compile the training step; auto does where it pays back within the run.
         threads: CPU threads; the default is what torch finds.
-        held_out_every: epochs between two reports on held-out data.
+        held_out_every: epochs between two reports on held-out data, of which there are 200 in a run
+            at most.
         checkpoint_minutes: minutes between two checkpoints; 0: one at every held-out report.
         tensorboard: also write TensorBoard's event files; auto does if it is installed.
 
@@ -124,6 +127,22 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     options = {name: option.default for name, option in options_of(training_options).items()}
     options.update(check(training_options, given))
-    if options["epochs"] is None and options["steps"] is None and options["minutes"] is None:
-        options["epochs"] = 20.0
     return options
+
+
+def total_steps(options: Mapping[str, Any], steps_per_epoch: float) -> int | None:
+    """Steps of the run; None if only the clock ends it.
+
+    Nobody who says nothing means the few steps that 20 passes over a hundred examples are.
+
+    >>> total_steps(resolve({}), 500.0), total_steps(resolve({}), 1.5)
+    (10000, 1000)
+    """
+    limits = []
+    if options["steps"] is not None:
+        limits.append(options["steps"])
+    if options["epochs"] is not None:
+        limits.append(max(1, round(options["epochs"] * steps_per_epoch)))
+    if not limits and options["minutes"] is None:
+        limits.append(max(DEFAULT_STEPS, round(DEFAULT_EPOCHS * steps_per_epoch)))
+    return min(limits) if limits else None

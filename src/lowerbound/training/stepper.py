@@ -14,7 +14,7 @@ from lowerbound.errors import LowerboundError
 
 from . import engine
 from .noise import seed_noise
-from .options import batch_size, refuse_unfit
+from .options import batch_size, refuse_unfit, total_steps
 from .phase import Phase
 from .schedules import Clock, learning_rate
 from .state import TrainingState
@@ -63,7 +63,7 @@ class Stepper:
         self.apart = processes.count * options["accumulate"] > 1
         self.rate = learning_rate(options)
         self.per_epoch = self.count / self.batch_size
-        self.total = _total_steps(options, self.per_epoch)
+        self.total = total_steps(options, self.per_epoch)
         self.pending: list[list[Tensor]] = [[] for _ in phases]
         self.saved_at = -1
 
@@ -202,13 +202,3 @@ class Stepper:
         for step in self.steps:  # a finite loss may have a gradient that is not
             if not step.is_finite():
                 self.refuse("gradient", step, self.state.step - 1)
-
-
-def _total_steps(options: Mapping[str, Any], per_epoch: float) -> int | None:
-    """Steps of the run, None if only the clock ends it."""
-    limits = []
-    if options["steps"] is not None:
-        limits.append(options["steps"])
-    if options["epochs"] is not None:
-        limits.append(max(1, round(options["epochs"] * per_epoch)))
-    return min(limits) if limits else None
