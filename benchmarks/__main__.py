@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 
 SPEED = ("startup", "train_speed", "profile_step", "likelihood_speed")
-RESULTS = ("mnist_bottleneck", "mnist_iwae")
+RESULTS = ("mnist_bottleneck", "mnist_iwae", "cvae_quadrants", "mnist_2d", "denoising_probes")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -16,7 +16,8 @@ MOST_LINES = 500
 # Each part may import the parts of its own set and nothing else of lowerbound's, also inside
 # functions: a loop that is hidden in a function is still a loop.
 GROUND = {"errors", "allocator", "options", "collectives", "noise"}
-BUILDERS = GROUND | {"slots", "distributions", "networks", "bounds", "models"}
+BUILDERS = GROUND | {"slots", "distributions", "networks", "bounds", "objectives", "models"}
+BUILDERS |= {"flows", "inference", "mixtures"}
 REPORTS = {"evaluation", "latent", "plots", "report"}
 MAY_IMPORT = {
     "errors": set(),
@@ -24,32 +25,41 @@ MAY_IMPORT = {
     "noise": set(),
     "allocator": set(),
     "options": {"errors", "slots"},
-    "slots": GROUND | {"distributions", "networks"},
+    "slots": GROUND | {"flows", "distributions", "networks"},
     "distributions": GROUND,
     "networks": GROUND | {"distributions"},
     "bounds": GROUND | {"distributions"},
-    "models": GROUND | {"distributions", "networks", "bounds"},
+    "divergences": GROUND | {"distributions"},
+    "objectives": GROUND | {"distributions", "bounds", "divergences"},
+    "inference": GROUND | {"distributions", "bounds"},
+    "flows": GROUND | {"distributions", "networks"},
+    "mixtures": GROUND | {"distributions"},
+    "models": GROUND | {"flows", "mixtures", "inference", "distributions", "networks", "bounds"},
     "recipes": BUILDERS | {"data", "training"},
     "data": GROUND,
     "training": GROUND | {"distributions", "data"},
-    "evaluation": GROUND | {"distributions", "bounds", "data"},
+    "evaluation": GROUND | {"inference", "distributions", "bounds", "data"},
     "latent": GROUND | {"distributions", "bounds", "data", "evaluation"},
     "plots": GROUND | {"data", "evaluation", "latent"},
     "report": GROUND | {"data", "evaluation", "latent", "plots"},
     "console": GROUND | {"training"},
     "runs": BUILDERS | {"recipes", "data", "training", "evaluation"},
     "session": BUILDERS | {"recipes", "data", "training", "runs"},
-    "pictures": BUILDERS | REPORTS | {"data", "training", "runs"},
+    "conditioning": GROUND | {"data", "evaluation", "runs"},
+    "pictures": BUILDERS | REPORTS | {"data", "training", "runs", "conditioning"},
+    "demos": BUILDERS | {"data", "mixtures", "plots", "training"},
+    "embedding": BUILDERS | REPORTS | {"data", "training", "recipes", "runs"},
+    "denoising": BUILDERS | REPORTS | {"data", "training", "runs", "pictures"},
     "api": BUILDERS
     | REPORTS
-    | {"data", "training", "recipes", "runs", "session", "pictures"}
+    | {"data", "training", "recipes", "runs", "session", "pictures", "conditioning"}
     | {"console"},
 }
 # These answer `--help`. Their functions may import torch, the modules may not.
 WITHOUT_TORCH = ("errors", "options", "slots", "recipes", "console", "cli", "training.options")
 HEAVY = {"torch", "numpy", "lightning", "zuko", "matplotlib", "sklearn", "PIL", "pooch"}
 # Every module may be slow to import but for these, which only one function each needs.
-ONLY_WHEN_USED = {"matplotlib", "sklearn", "tensorboard", "pooch"}
+ONLY_WHEN_USED = {"matplotlib", "sklearn", "tensorboard", "pooch", "zuko"}
 MAY_PRINT = {"console", "cli"}
 
 

@@ -17,10 +17,13 @@ _PLACES = {
         "resume",
         "evaluate",
         "sample",
+        "complete",
         "reconstruct",
         "inspect",
         "open_run",
     ),
+    "lowerbound.embedding": ("embed",),
+    "lowerbound.denoising": ("denoise",),
     "lowerbound.runs": ("Run",),
     "lowerbound.recipes": ("RECIPES", "Built", "recipe"),
     "lowerbound.data": ("Data", "DataSpec", "Prepare", "load"),
@@ -50,9 +53,10 @@ _WHERE = {name: module for module, names in _PLACES.items() for name in names}
 __all__ = ["__version__", *_WHERE]
 
 if TYPE_CHECKING:
-    from .api import evaluate, inspect, open_run, reconstruct, resume, sample, train
+    from .api import complete, evaluate, inspect, open_run, reconstruct, resume, sample, train
     from .bounds import Terms, elbo, iwae, log_weights, squared_error
     from .data import Data, DataSpec, Prepare, load
+    from .denoising import denoise
     from .distributions import (
         Bernoulli,
         Categorical,
@@ -67,6 +71,7 @@ if TYPE_CHECKING:
         StandardNormal,
         kl,
     )
+    from .embedding import embed
     from .errors import LowerboundError
     from .evaluation import Evaluation, estimate_log_likelihood
     from .models import VAE, Autoencoder, LatentModel, LinearGaussian

@@ -16,7 +16,9 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from . import conditioning
 from . import evaluation as evaluations
+from .conditioning import Completion, Given
 from .data import Data, Prepare, held_out, load, misfit
 from .errors import LowerboundError
 from .evaluation import Evaluation
@@ -91,6 +93,7 @@ def evaluate(
     limit: int | None = None,
     precision: Literal["float32", "bfloat16"] = "float32",
     seed: int = 0,
+    gap: bool = False,
     report: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -104,6 +107,7 @@ def evaluate(
         limit: so many held-out examples at most, the first of a shuffle fixed by `seed`.
         precision: of the decoder's products; everything else is float32.
         seed: of the posterior's samples.
+        gap: also refine the posterior of each example, and tell the amortization gap.
         report: also write ``evaluation.json``, pictures and ``report.html`` into the run.
         progress: called with (examples done, examples in all).
 
@@ -113,9 +117,11 @@ def evaluate(
     run = open_run(run)
     source = run.data() if data is None else _like(run, data)
     whole = held_out(source.test, run.spec, HELD_OUT_SEED)
+    context = evaluations.held_out_contexts(run.model, whole, source.test, seed=HELD_OUT_SEED)
     # Shuffled, for some of them may have to do.
     shuffled = torch.randperm(len(whole), generator=torch.Generator().manual_seed(mix(seed)))
     x, model = whole[shuffled[:limit]], run.model
+    context = tuple(each[shuffled[:limit]] for each in context)
     if progress is not None:
         progress(0, len(x))
     try:
@@ -123,11 +129,13 @@ def evaluate(
             model.to(_device()),
             run.spec,
             x,
+            *context,
             name=run.name,
             samples=samples,
             precision=_PRECISIONS[precision],
             seed=seed,
             of=len(whole),
+            gap=gap,
             progress=progress,
         )
     finally:
@@ -144,6 +152,7 @@ def sample(
     run: str | Path | Run,
     n: int = 64,
     *,
+    given: Given = None,
     values: Literal["mean", "draw"] = "mean",
     seed: int = 0,
 ) -> np.ndarray:
@@ -152,6 +161,10 @@ def sample(
     Args:
         run: a run or its folder.
         n: how many.
+        given: of a conditional run, the condition: ``{"label": "cat"}``, ``{"smile": 1, "age":
+            30}``, numbers in the order of the attributes, or ``"each"`` for every label in turn, n
+            of them together. None takes the conditions of examples drawn from the data: labels come
+            as often as there, parts to complete from held-out examples.
         values: ``mean``, the likelihood's mean at each code, as papers show them (the likeliest of
             categories); or ``draw``, a draw from it, which is a sample of p(x).
         seed: of the draws.
@@ -160,19 +173,54 @@ def sample(
         (n, *event_shape) in the units of the data; the mean unrounded.
 
     Raises:
-        LowerboundError: the model has no prior to draw from.
+        LowerboundError: the model has no prior to draw from, or is not conditioned on that.
     """
     run = open_run(run)
-    model = run.model
-    if not hasattr(model, "prior"):
+    if not hasattr(run.model, "prior") and not hasattr(run.model, "condition"):
         raise LowerboundError(
-            f"{run.path} has no prior to draw codes from ({type(model).__name__}); train a vae, or "
-            "reconstruct instead"
+            f"{run.path} has no prior to draw codes from ({type(run.model).__name__}); train a "
+            "vae, or reconstruct instead"
         )
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(seed)
-        codes = model.prior().sample((n,))  # ty: ignore[not-callable]
-        return _decoded(run, codes, values)
+        context = conditioning.contexts_for(run, n, given, seed)
+        return _decoded(run, conditioning.draw_codes(run.model, n, *context), values, *context)
+
+
+def complete(
+    run: str | Path | Run,
+    example: Any,
+    *,
+    mask: str | None = None,
+    n: int = 8,
+    values: Literal["mean", "draw"] = "mean",
+    seed: int = 0,
+) -> Completion:
+    """Complete an example of which a part is missing, in several ways.
+
+    Args:
+        run: a run of the recipe completion, or its folder.
+        example: an image file, a .npy, or an array ``event_shape`` in the units of the data; what
+            it holds where it is missing is not looked at.
+        mask: what is missing: left, right, top, bottom, centre, quadrants:1 to quadrants:3, or an
+            image file of the data's size, bright where they are missing. None takes the mask that
+            the run was trained with, if that is fixed.
+        n: how many completions.
+        values: ``mean``, the likelihood's mean at each code, or ``draw``.
+        seed: of the draws.
+
+    Raises:
+        LowerboundError: the run completes nothing, the example or the mask is of another size, the
+            mask hides all or nothing, or is not one that the run was trained with.
+    """
+    run = open_run(run)
+    stored = conditioning.example_of(run, example)
+    x, missing = conditioning.part_of(run, stored, mask)
+    context = tuple(c.expand(n, *c.shape[1:]) for c in run.model.condition.observe(x, missing))  # ty: ignore
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        found = _decoded(run, conditioning.draw_codes(run.model, n, *context), values, *context)
+    return Completion(stored.numpy(), missing[0].numpy(), found)
 
 
 def reconstruct(
@@ -188,9 +236,10 @@ def reconstruct(
     count = len(data.test)
     chosen = torch.randperm(count, generator=torch.Generator().manual_seed(mix(seed)))[:n]
     x = held_out(data.test, run.spec, HELD_OUT_SEED)[chosen]
+    context = evaluations.held_out_contexts(run.model, x, data.test, chosen, HELD_OUT_SEED)
     with torch.no_grad():
-        codes = evaluations.posterior_mean(run.model.encode(x))  # ty: ignore[not-callable]
-        return _stored(run, x), _decoded(run, codes, "mean")
+        codes = evaluations.posterior_mean(run.model.encode(x, *context))  # ty: ignore[not-callable]
+        return _stored(run, x), _decoded(run, codes, "mean", *context)
 
 
 def inspect(data: Any, **options: Any) -> Data:
@@ -208,6 +257,20 @@ def write(path: str | Path, run: Run, values: np.ndarray) -> Path:
     from . import pictures
 
     return pictures.write(path, run, values)
+
+
+def write_completion(path: str | Path, run: Run, found: Completion) -> Path:
+    """Write completions as .png (what was observed, then each) or .npy (n, *event_shape)."""
+    from . import pictures
+
+    return pictures.write_completion(path, run, found)
+
+
+def write_classes(path: str | Path, run: Run, values: np.ndarray) -> Path:
+    """Write samples of each class, class by class, as .png (a row for each) or .npy."""
+    from . import pictures
+
+    return pictures.write_classes(path, run, values)
 
 
 def write_pairs(
@@ -248,10 +311,10 @@ def _device() -> torch.device:
     return torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
 
 
-def _decoded(run: Run, codes: torch.Tensor, values: str) -> np.ndarray:
+def _decoded(run: Run, codes: torch.Tensor, values: str, *context: torch.Tensor) -> np.ndarray:
     parts = []
-    for some in codes.split(256):
-        found = run.model.decode(some)  # ty: ignore[not-callable]
+    for some, *c in zip(codes.split(256), *(each.split(256) for each in context), strict=True):
+        found = run.model.decode(some, *c)  # ty: ignore[not-callable]
         if values == "draw":
             parts.append(found.sample())
         else:

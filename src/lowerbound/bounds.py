@@ -47,6 +47,52 @@ class Terms(NamedTuple):
     parts: dict[str, Tensor]
 
 
+class Elements(NamedTuple):
+    """What the ELBO and its variants are made of, with gradients.
+
+    Attributes:
+        q: the posterior, batch shape ``(B,)``.
+        prior: p(z), batch shape ``(B,)`` or ``()``.
+        z: the codes drawn, ``(*S, B, *latent_shape)``; no S where one is drawn for each example.
+        distortion: −E_q log p(x|z), ``(B,)``, nats.
+        rate: KL(q‖p(z)), ``(B,)``, nats.
+    """
+
+    q: Distribution
+    prior: Distribution
+    z: Tensor
+    distortion: Tensor
+    rate: Tensor
+
+    def parts(self) -> dict[str, Tensor]:
+        """What every objective reports: ``bound``, ``distortion`` and ``rate``, unmodified."""
+        return parts_of(self.distortion, self.rate)
+
+
+def parts_of(distortion: Tensor, rate: Tensor) -> dict[str, Tensor]:
+    """The parts ``bound`` = −(distortion + rate), ``distortion``, ``rate``, detached.
+
+    Args:
+        distortion: −E_q log p(x|z), ``(B,)``, nats.
+        rate: KL(q‖p(z)), ``(B,)``, nats.
+    """
+    distortion, rate = distortion.detach(), rate.detach()
+    return {"bound": -(distortion + rate), "distortion": distortion, "rate": rate}
+
+
+def parts_of_weights(log_fit: Tensor, log_ratio: Tensor) -> dict[str, Tensor]:
+    """Those of :func:`parts_of` and ``iwae`` = log 1/K Σ w, of one set of draws, detached.
+
+    Args:
+        log_fit: log p(x|z), ``(K, B)``, nats.
+        log_ratio: log p(z) − log q(z), ``(K, B)``, nats; log w is their sum.
+    """
+    log_fit, log_ratio = log_fit.detach(), log_ratio.detach()
+    parts = parts_of(-log_fit.mean(0), -log_ratio.mean(0))
+    value = (log_fit + log_ratio).logsumexp(0) - math.log(len(log_fit))
+    return {"bound": parts.pop("bound"), "iwae": value, **parts}
+
+
 class CodingModel(Protocol):
     """What :func:`squared_error` asks of a model."""
 
@@ -100,7 +146,29 @@ def elbo(
     References:
         Kingma and Welling, 2014, https://arxiv.org/abs/1312.6114
     """
-    _check_event(x, model.event_shape)
+    found = elements(model, x, *context, samples=samples, kl=kl)
+    plain = isinstance(beta, float | int) and beta == 1
+    loss = (found.distortion + (found.rate if plain else beta * found.rate)).mean()
+    return Terms(loss, found.parts())
+
+
+def elements(
+    model: LatentVariableModel,
+    x: Tensor,
+    *context: Tensor,
+    samples: int = 1,
+    kl: Literal["analytic", "sampled"] = "analytic",
+) -> Elements:
+    """Posterior, codes, distortion and rate: one pass through the model.
+
+    Args:
+        model: prior, likelihood and posterior.
+        x: ``(B, *event_shape)``.
+        context: ``(B, ...)`` each.
+        samples: reparameterized draws per example.
+        kl: as of :func:`elbo`.
+    """
+    check_event(x, model.event_shape)
     q = model.encode(x, *context)
     prior = model.prior(*context)
     # One draw needs no leading dimension, and the common case then carries none.
@@ -114,13 +182,8 @@ def elbo(
         rate = rate.mean(0) if shape else rate
     else:
         raise LowerboundError(f"expected kl 'analytic' or 'sampled', came {kl!r}; pass one of them")
-    log_likelihood = _log_likelihood(model, x, z, context)
-    distortion = -(log_likelihood.mean(0) if shape else log_likelihood)
-    plain = isinstance(beta, float | int) and beta == 1
-    loss = (distortion + (rate if plain else beta * rate)).mean()
-    distortion, rate = distortion.detach(), rate.detach()
-    bound = -(distortion + rate)
-    return Terms(loss, {"bound": bound, "distortion": distortion, "rate": rate})
+    fit = log_likelihood(model, x, z, *context)
+    return Elements(q, prior, z, -(fit.mean(0) if shape else fit), rate)
 
 
 def log_weights(
@@ -139,8 +202,8 @@ def log_weights(
     Returns:
         ``(K, B)``, nats.
     """
-    log_likelihood, log_ratio = _weigh(model, x, context, samples)
-    return log_likelihood + log_ratio
+    fit, log_ratio = weigh(model, x, *context, samples=samples)
+    return fit + log_ratio
 
 
 def iwae(model: LatentVariableModel, x: Tensor, *context: Tensor, samples: int = 5) -> Terms:
@@ -159,16 +222,9 @@ def iwae(model: LatentVariableModel, x: Tensor, *context: Tensor, samples: int =
     References:
         Burda, Grosse and Salakhutdinov, 2016, https://arxiv.org/abs/1509.00519
     """
-    log_likelihood, log_ratio = _weigh(model, x, context, samples)
-    value = (log_likelihood + log_ratio).logsumexp(0) - math.log(samples)
-    distortion, rate = -log_likelihood.detach().mean(0), -log_ratio.detach().mean(0)
-    parts = {
-        "bound": -(distortion + rate),
-        "iwae": value.detach(),
-        "distortion": distortion,
-        "rate": rate,
-    }
-    return Terms(-value.mean(), parts)
+    fit, log_ratio = weigh(model, x, *context, samples=samples)
+    value = (fit + log_ratio).logsumexp(0) - math.log(samples)
+    return Terms(-value.mean(), parts_of_weights(fit, log_ratio))
 
 
 def squared_error(model: CodingModel, x: Tensor, *context: Tensor) -> Terms:
@@ -183,32 +239,51 @@ def squared_error(model: CodingModel, x: Tensor, *context: Tensor) -> Terms:
         loss, the mean over examples; part ``squared_error``, summed over the datum, in squared
         units of x.
     """
-    _check_event(x, model.event_shape)
+    check_event(x, model.event_shape)
     decoded = model.decode(model.encode(x, *context).mean, *context).mean
-    _check_event(x, decoded.shape[1:])
+    check_event(x, decoded.shape[1:])
     error = (x - decoded).square().flatten(1).sum(1)
     return Terms(error.mean(), {"squared_error": error.detach()})
 
 
-def _weigh(
-    model: LatentVariableModel, x: Tensor, context: tuple[Tensor, ...], samples: int
+def weigh(
+    model: LatentVariableModel, x: Tensor, *context: Tensor, samples: int = 1
 ) -> tuple[Tensor, Tensor]:
-    """log p(x|z) and log p(z) − log q(z|x), each ``(K, B)``."""
-    _check_event(x, model.event_shape)
+    """The two summands of :func:`log_weights`: log p(x|z) and log p(z) − log q(z|x).
+
+    Args:
+        model: prior, likelihood and posterior.
+        x: ``(B, *event_shape)``.
+        context: ``(B, ...)`` each.
+        samples: K, draws per example.
+
+    Returns:
+        ``(K, B)`` each, nats.
+    """
+    check_event(x, model.event_shape)
     z, log_q = sample_with_log_prob(model.encode(x, *context), (samples,))
     log_ratio = model.prior(*context).log_prob(z) - log_q
-    return _log_likelihood(model, x, z, context), log_ratio
+    return log_likelihood(model, x, z, *context), log_ratio
 
 
-def _log_likelihood(
-    model: LatentVariableModel, x: Tensor, z: Tensor, context: tuple[Tensor, ...]
-) -> Tensor:
+def log_likelihood(model: CodingModel, x: Tensor, z: Tensor, *context: Tensor) -> Tensor:
+    """log p(x|z), checked for shape: nats.
+
+    Args:
+        model: its ``decode`` is used.
+        x: ``(B, *event_shape)``.
+        z: ``(*S, B, *latent_shape)``.
+        context: ``(B, ...)`` each.
+
+    Returns:
+        ``(*S, B)``.
+    """
     p = model.decode(z, *context)
-    _check_event(x, p.event_shape)
+    check_event(x, p.event_shape)
     return p.log_prob(x)
 
 
-def _check_event(x: Tensor, event_shape: tuple[int, ...] | torch.Size) -> None:
+def check_event(x: Tensor, event_shape: tuple[int, ...] | torch.Size) -> None:
     """Refuse what would broadcast in silence: a (B, 1) value under a (B, 784) likelihood."""
     if x.shape[1:] != event_shape:
         raise LowerboundError(

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import plots
+from . import conditioning, plots
+from .conditioning import Completion
 from .data import Data, DataSpec, Prepare, held_out
 from .errors import LowerboundError
-from .evaluation import posterior_mean
+from .evaluation import held_out_contexts, posterior_mean
 from .latent import latent_map, manifold_codes, posterior_means
 from .report import Picture, write_report
 from .runs import Run
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SHOWN, _SAMPLES, _MAPPED = 10, 64, 2000
+_PER_CLASS, _COMPLETED, _WAYS = 10, 8, 6  # samples of a class; examples completed, each so often
 _SEED = 0
 _CAPTIONS = {
     "reconstructions": (
@@ -34,6 +36,16 @@ _CAPTIONS = {
     "samples": (
         "Samples",
         "Codes drawn from the prior, decoded: images as the likelihood's mean, tables as draws.",
+    ),
+    "samples_of_each_class": (
+        "Samples of each class",
+        "A row for each label that the model is conditioned on: codes drawn from the prior, and "
+        "the likelihood's mean.",
+    ),
+    "completions": (
+        "Completions",
+        "Held-out data without the part that is missing (grey), as they are, and completed with "
+        "codes drawn from the prior: the likelihood's mean, the observed part as it is.",
     ),
     "latent_map": (
         "Codes of held-out data",
@@ -77,21 +89,38 @@ def _figures(run: Run, data: Data) -> Any:
     x = held_out(data.test, spec, _SEED)[chosen]
     labels = None if data.test.labels is None else np.asarray(data.test.labels)[chosen.numpy()]
     names = data.facts.columns
+    context = held_out_contexts(model, x, data.test, chosen, _SEED)
     if hasattr(model, "decode"):
-        some = x[: _SHOWN if spec.kind != "vector" else _MAPPED]
-        decoded = _centre(spec, model.decode(posterior_mean(model.encode(some))))
+        count = _SHOWN if spec.kind != "vector" else _MAPPED
+        some, c = x[:count], tuple(each[:count] for each in context)
+        decoded = _centre(spec, model.decode(posterior_mean(model.encode(some, *c)), *c))
         both = _shown(spec, prepare, some), _shown(spec, prepare, decoded)
         yield "reconstructions", reconstructions_figure(spec, *both, names)
-    if hasattr(model, "prior") and hasattr(model, "decode"):
+    condition = getattr(model, "condition", None)
+    classes = conditioning.classes_of(run)
+    if getattr(condition, "of_x", False) and spec.kind == "image":
+        rows = tuple(each[:_COMPLETED] for each in context)
+        yield "completions", completions_figure(spec, prepare, model, x[:_COMPLETED], *rows)
+    elif classes and spec.kind == "image":
+        count = len(classes) * _PER_CLASS
+        c = conditioning.contexts_for(run, count, "each", _SEED)
+        new = _centre(spec, model.decode(conditioning.draw_codes(model, count, *c), *c))
+        shown = _shown(spec, prepare, new)
+        yield "samples_of_each_class", class_figure(spec, shown, classes)
+    elif hasattr(model, "prior") and hasattr(model, "decode"):
         many = _MAPPED if spec.kind == "vector" else _SAMPLES
-        found = model.decode(model.prior().sample((many,)))
+        c = conditioning.contexts_for(run, many, None, _SEED)
+        found = model.decode(conditioning.draw_codes(model, many, *c), *c)
         # Histograms of columns are about the spread, which means do not have.
         new = found.sample() if spec.kind == "vector" else _centre(spec, found)
         new = _shown(spec, prepare, new)
         yield "samples", samples_figure(spec, new, _shown(spec, prepare, x), names)
-    codes = posterior_means(model, x)
-    yield "latent_map", plots.latent_map(latent_map(codes), labels, spec.classes)
-    if codes.shape[1] == 2 and spec.kind == "image" and hasattr(model, "prior"):
+    codes = posterior_means(model, x, *context)
+    if codes.shape[1]:
+        yield "latent_map", plots.latent_map(latent_map(codes), labels, spec.classes)
+    unconditional = condition is None or condition.side == "position"
+    plane = codes.shape[1] == 2 and spec.kind == "image"
+    if plane and hasattr(model, "prior") and unconditional:
         grid = manifold_codes()
         decoded = _centre(spec, model.decode(torch.from_numpy(grid)))
         yield "manifold", plots.manifold(_shown(spec, prepare, decoded), grid)
@@ -128,6 +157,78 @@ def samples_figure(
     if spec.dimensions > plots.FEW_COLUMNS:
         return plots.traces(None, samples, f"samples of {spec.name}")
     return plots.marginals(data, samples, names)
+
+
+def class_figure(spec: DataSpec, samples: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Samples of a model of labels, a row for each of them.
+
+    Args:
+        spec: of the data, images.
+        samples: (classes * n, C, H, W) in [0, 1], class by class.
+        classes: names of the labels.
+    """
+    columns = len(samples) // len(classes)
+    figure = plots.image_grid(samples, f"{spec.name}, samples of each label", columns=columns)
+    axes = figure.axes[0]
+    height = axes.get_ylim()[0] / len(classes)
+    axes.set_yticks([(row + 0.5) * height for row in range(len(classes))], [*classes])
+    return figure
+
+
+def completions_figure(
+    spec: DataSpec, prepare: Prepare, model: Any, x: Tensor, *context: Tensor
+) -> Figure:
+    """A row for each example: what is observed of it, the whole, and several completions.
+
+    Args:
+        spec: of the data, images.
+        prepare: to show x.
+        model: completes parts of data.
+        x: prepared, (N, *event_shape).
+        context: of these, the last the mask.
+    """
+    rows = [_without(_shown(spec, prepare, x), context[-1] < 0.5), _shown(spec, prepare, x)]
+    for _ in range(_WAYS if hasattr(model, "prior") else 1):
+        codes = conditioning.draw_codes(model, len(x), *context)
+        rows.append(_shown(spec, prepare, _centre(spec, model.decode(codes, *context))))
+    images = np.stack(rows, 1).reshape(-1, *rows[0].shape[1:])
+    title = f"{spec.name}: what is observed, the whole, completions"
+    return plots.image_grid(images, title, columns=len(rows))
+
+
+def write_completion(path: str | Path, run: Run, found: Completion) -> Path:
+    """Write completions as .png (what was observed, then each) or .npy (n, *event_shape).
+
+    Raises:
+        LowerboundError: as `write`.
+    """
+    spec = run.spec
+
+    def figure() -> Figure:
+        if spec.kind != "image":
+            return samples_figure(spec, found.completions, found.example[None], None)
+        given = _without(_unit(spec, found.example[None]), torch.from_numpy(found.missing)[None])
+        sheet = np.concatenate([given, _unit(spec, found.completions)])
+        return plots.image_grid(sheet, "what is observed, and completions", columns=len(sheet))
+
+    return _written(Path(path), figure, found.completions)
+
+
+def write_classes(path: str | Path, run: Run, values: np.ndarray) -> Path:
+    """Write samples of each class (classes * n, *event_shape), as .png a row for each.
+
+    Raises:
+        LowerboundError: as `write`.
+    """
+    classes = conditioning.classes_of(run) or ()
+    return _written(
+        Path(path), lambda: class_figure(run.spec, _unit(run.spec, values), classes), values
+    )
+
+
+def _without(images: np.ndarray, missing: Tensor) -> np.ndarray:
+    """Images (N, C, H, W) in [0, 1] with what is missing of them in grey."""
+    return np.where(_visible(missing.numpy()), 0.5, images)
 
 
 def write(path: str | Path, run: Run, values: np.ndarray) -> Path:

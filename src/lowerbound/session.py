@@ -47,6 +47,7 @@ def begin(
     training, given, arguments = _sort(source, function, options)
     training = resolve(training)
     check_devices(training)  # refuse before anything is read or written
+    arguments = getattr(function, "settled", dict)(arguments)  # what names a folder, as it is now
     if out is not None:
         refuse_existing(Path(out).expanduser())
     data = _prepared(_absolute(source), function, given, arguments)
@@ -221,7 +222,9 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
 def _prepared(source: Any, function: Any, given: dict, arguments: Mapping[str, Any]) -> Data:
     """The data as the recipe wants them."""
     needs = getattr(function, "prepared_for", None)
-    if needs is not None:
+    if callable(needs):  # depends on what the recipe is given
+        given = {**needs(arguments), **given}
+    elif needs is not None:
         given = {**given, "likelihood": needs}
     elif "likelihood" in arguments:
         given = {**given, "likelihood": arguments["likelihood"]}

@@ -89,7 +89,7 @@ def test_a_bug_keeps_its_traceback(api: Any, error: Exception) -> None:
         ("train digits", {"format", "run", "status", "evaluation", "pictures"}),
         ("resume RUN", {"format", "run", "status", "evaluation", "pictures"}),
         ("evaluate RUN", {"answer", "nothing", "path"}),
-        ("sample RUN", {"format", "out", "n", "values", "seed"}),
+        ("sample RUN", {"format", "out", "n", "given", "values", "seed"}),
         ("reconstruct RUN", {"format", "out", "n", "seed"}),
         ("inspect digits", {"format", "answer", "nothing", "path"}),
         ("recipes", {"format", "recipes"}),

@@ -82,11 +82,17 @@ def test_a_recipe_of_ones_own(api: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "call"),
     [
-        ("sample RUN -n 9 -o a.npy", ("sample", 9, {"values": "draw"})),
-        ("sample RUN -n 9 -o a.png", ("sample", 9, {"values": "mean"})),
-        ("sample RUN -n 9", ("sample", 9, {"values": "mean"})),
-        ("sample RUN -n 9 -o a.npy --values mean", ("sample", 9, {"values": "mean"})),
-        ("sample RUN -n 9 -o a.png --values draw", ("sample", 9, {"values": "draw"})),
+        ("sample RUN -n 9 -o a.npy", ("sample", 9, {"given": None, "values": "draw"})),
+        ("sample RUN -n 9 -o a.png", ("sample", 9, {"given": None, "values": "mean"})),
+        ("sample RUN -n 9", ("sample", 9, {"given": None, "values": "mean"})),
+        (
+            "sample RUN -n 9 -o a.npy --values mean",
+            ("sample", 9, {"given": None, "values": "mean"}),
+        ),
+        (
+            "sample RUN -n 9 -o a.png --values draw",
+            ("sample", 9, {"given": None, "values": "draw"}),
+        ),
         ("reconstruct RUN -n 4", ("reconstruct", 4, {})),
         ("inspect digits --limit 5", ("inspect", "digits", {"limit": 5})),
     ],

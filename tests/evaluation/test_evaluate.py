@@ -263,6 +263,7 @@ def test_json_both_ways(inexact: Inexact, x: Tensor) -> None:
         "squared_error",
         "baseline_bits_per_dim",
         "settings",
+        "prior_monte_carlo",
     ]
     assert found.log_likelihood is not None
     assert found.log_likelihood.note.endswith("binarized once from a fixed seed")

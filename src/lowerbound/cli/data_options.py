@@ -25,6 +25,7 @@ def data_options(
     standardize: Literal["auto", "yes", "no"] = "auto",
     limit: Annotated[int | None, Span(min=1, unit="examples")] = None,
     memory: Annotated[int | None, Span(min=1, unit="bytes")] = None,
+    attributes: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
     """How data are found, split and prepared.
 
@@ -42,6 +43,8 @@ def data_options(
         limit: use so many examples of each split at most.
         memory: bytes that the data may take before they are read from the disk as they are needed;
             by default a share of what is free.
+        attributes: columns of a table that are no features but attributes of each example, which a
+            conditional model may be given; an .npz has them in an array of that name.
     """
     return dict(locals())
 

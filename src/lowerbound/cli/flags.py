@@ -25,6 +25,7 @@ from lowerbound.options import Option, Span, check_value, describe, name_of, opt
 ARGUMENTS = {
     "data": "A name (digits, mnist, …), a .npy, .npz or .csv file, or a folder or zip of images.",
     "run": "The folder of a run.",
+    "example": "An image file of the data's size, or a .npy.",
 }
 SHORT = {"out": "-o"}
 # Python's parameter names have no dot: `likelihood.sigma` is bound as `likelihood__sigma`.

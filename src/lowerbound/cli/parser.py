@@ -13,7 +13,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 from lowerbound import recipes
-from lowerbound.cli import config, flags, verbs
+from lowerbound.cli import config, demo, embed, flags, verbs
 from lowerbound.cli.data_options import choice_options, data_options
 from lowerbound.cli.flags import Section
 from lowerbound.errors import LowerboundError
@@ -26,8 +26,12 @@ VERBS: dict[str, Verb] = {
     "evaluate": verbs.evaluate,
     "sample": verbs.sample,
     "reconstruct": verbs.reconstruct,
+    "complete": verbs.complete,
+    "denoise": embed.denoise,
+    "embed": embed.embed,
     "resume": verbs.resume,
     "inspect": verbs.inspect,
+    "demo": demo.demo,
     "recipes": verbs.recipes,
 }
 
@@ -74,7 +78,7 @@ def parse(argv: Sequence[str]) -> Callable[[], int | None]:
     for key, value in flags.by_key(bound.arguments).items():
         given[key] = known[key].check(value) if key in known else value
     given.pop("config", None)
-    arguments = [given.pop(name) for name in flags.positionals(chosen)]
+    arguments = [given.pop(name) for name in flags.positionals(chosen) if name in given]
     return partial(chosen, *arguments, **flags.nest(given, known))
 
 
@@ -89,6 +93,8 @@ def sections(verb: Verb, argv: Sequence[str], file: Mapping[str, Any]) -> list[S
     own = [Section("Options", verb), Section("Options", config.file_options)]
     if verb is verbs.inspect:
         return [*own, Section("Data", data_options), Section("Data", choice_options)]
+    if verb is embed.embed:
+        return [*own, Section("Training", training_options), Section("Data", data_options)]
     if verb is not verbs.train:
         return own
     name = recipe_of(argv, file)

@@ -87,6 +87,7 @@ def evaluate(
     limit: Annotated[int | None, Span(min=1, unit="examples")] = None,
     precision: Literal["float32", "bfloat16"] = "float32",
     seed: Annotated[int, Span(min=0)] = 0,
+    gap: bool = False,
     recipe: str | None = None,
     json: bool = False,
 ) -> None:
@@ -98,6 +99,8 @@ def evaluate(
         limit: measure so many held-out examples only.
         precision: of the decoder's products.
         seed: of the posterior's samples.
+        gap: also refine the posterior of each example one by one, and tell what the encoder loses
+            against that (the amortization gap).
         recipe: the function that built the model, as file.py:function, if it was one of your own: a
             file that a run names is not run unless you name it, too.
         json: print the report as JSON.
@@ -107,7 +110,13 @@ def evaluate(
     with console.Count("measuring on held-out data") as count:
         opened = run if recipe is None else api.open_run(run, recipe)
         result = api.evaluate(
-            opened, samples=samples, limit=limit, precision=precision, seed=seed, progress=count
+            opened,
+            samples=samples,
+            limit=limit,
+            precision=precision,
+            seed=seed,
+            gap=gap,
+            progress=count,
         )
     if json:
         console.emit(result.to_json())
@@ -120,6 +129,7 @@ def sample(
     /,
     *,
     n: Annotated[int, Span(min=1, unit="samples")] = 64,
+    given: str | None = None,
     out: str | None = None,
     values: Literal["auto", "mean", "draw"] = "auto",
     seed: Annotated[int, Span(min=0)] = 0,
@@ -130,6 +140,9 @@ def sample(
 
     Args:
         n: how many.
+        given: of a conditional run, what it is to be given: label=3, label=cat, smile=1,glasses=0.
+            Without it conditions are drawn as often as the data have them; a picture of a run of
+            labels has a row for each.
         out: file to write: .png (a sheet) or .npy (an array in the data's own units); the default
             is samples.png among the run's pictures.
         values: at each code, the likelihood's mean, as papers show them, or a draw from it, which
@@ -141,13 +154,64 @@ def sample(
     """
     _check_suffix(out)
     from lowerbound import api
+    from lowerbound.conditioning import classes_of
 
     opened = api.open_run(run, recipe)
     target = Path(out) if out is not None else opened.pictures / "samples.png"
     image = target.suffix != ".npy" and opened.spec.kind == "image"
     kind = values if values != "auto" else "mean" if image else "draw"
-    path = api.write(target, opened, api.sample(opened, n, values=kind, seed=seed))
-    _written({"out": str(path), "n": n, "values": kind, "seed": seed}, json)
+    classes = classes_of(opened) if image and given is None else None
+    if classes:
+        n = -(-n // len(classes)) * len(classes)  # rows of one length
+        drawn = api.sample(opened, n, given="each", values=kind, seed=seed)
+        path = api.write_classes(target, opened, drawn)
+    else:
+        drawn = api.sample(opened, n, given=given, values=kind, seed=seed)
+        path = api.write(target, opened, drawn)
+    told = "each label" if classes else given
+    _written({"out": str(path), "n": n, "given": told, "values": kind, "seed": seed}, json)
+
+
+def complete(
+    run: str,
+    example: str,
+    /,
+    *,
+    mask: str | None = None,
+    n: Annotated[int, Span(min=1, unit="completions")] = 8,
+    out: str | None = None,
+    values: Literal["auto", "mean", "draw"] = "auto",
+    seed: Annotated[int, Span(min=0)] = 0,
+    recipe: str | None = None,
+    json: bool = False,
+) -> None:
+    """Complete an example of which a part is missing, in several ways.
+
+    Args:
+        mask: what is missing: left, right, top, bottom, centre, quadrants:1 to quadrants:3, or an
+            image file of the data's size, bright where they are missing; the default is the mask
+            that the run was trained with.
+        n: how many.
+        out: file to write: .png (what is observed, then each) or .npy (an array in the data's own
+            units); the default is completions.png beside the example.
+        values: at each code, the likelihood's mean or a draw from it; auto is the mean in a picture
+            of images, else a draw.
+        seed: of the draws.
+        recipe: the function that built the model, as file.py:function, if it was one of your own: a
+            file that a run names is not run unless you name it, too.
+        json: print the report as JSON.
+    """
+    _check_suffix(out)
+    from lowerbound import api
+
+    opened = api.open_run(run, recipe)
+    target = Path(out) if out is not None else Path(example).with_name("completions.png")
+    image = target.suffix != ".npy" and opened.spec.kind == "image"
+    kind = values if values != "auto" else "mean" if image else "draw"
+    found = api.complete(opened, example, mask=mask, n=n, values=kind, seed=seed)
+    path = api.write_completion(target, opened, found)
+    report = {"out": str(path), "n": n, "mask": mask, "values": kind, "seed": seed}
+    _written({**report, "missing": int(found.missing.sum())}, json)
 
 
 def reconstruct(

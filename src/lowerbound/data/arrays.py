@@ -17,6 +17,8 @@ _CHANNELS = (1, 3, 4)
 _SPLITS = {"train": "train", "training": "train", "tr": "train", "test": "test", "te": "test"}
 _SPLITS |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 _LABELS = {"label", "labels", "y", "target", "targets"}
+_ATTRIBUTES = {"attribute", "attributes", "attr", "attrs"}
+_NAMES = ("attribute_names", "attributes_names", "names_attributes")
 _VALUES = {"image", "images", "data", "x", "values", "samples", "inputs", "array", "features"}
 
 
@@ -195,12 +197,14 @@ def from_arrays(arrays: Mapping[str, Any], name: str, key: str | None = None) ->
             )
         role = _role(key)
         part = role[0] if role and role[1] == "values" else "train"
-        labels = found.get((part, "labels"))
+        beside = {what: found.get((part, what)) for what in ("labels", "attributes")}
         found = {("train", "values"): key}
-        if labels is not None and labels != key:
-            found["train", "labels"] = labels
+        for what, named in beside.items():
+            if named is not None and named != key:
+                found["train", what] = named
     elif ("train", "values") not in found:
-        others = [each for each in names if each not in found.values()]
+        taken = (*found.values(), *_NAMES)
+        others = [each for each in names if each not in taken]
         if len(others) != 1 or any(role[1] == "values" for role in found):
             raise LowerboundError(
                 f"expected one array in '{name}', or 'train' and 'test', came {', '.join(names)}: "
@@ -210,6 +214,7 @@ def from_arrays(arrays: Mapping[str, Any], name: str, key: str | None = None) ->
     came = as_numpy(arrays[found["train", "values"]])
     source = Source(name, ArrayRows(came, f"'{name}'"), as_came=str(came.dtype))
     source.labels = _labels(arrays, found, "train", len(came))
+    source.attributes = _attributes(arrays, found, "train", len(came))
     for part in ("test", "validation"):
         if (part, "values") in found:
             values = as_numpy(arrays[found[part, "values"]])
@@ -222,7 +227,60 @@ def from_arrays(arrays: Mapping[str, Any], name: str, key: str | None = None) ->
                 )
             setattr(source, part, rows)
             setattr(source, f"{part}_labels", _labels(arrays, found, part, len(values)))
+            beside = _attributes(arrays, found, part, len(values))
+            setattr(source, f"{part}_attributes", beside)
+    source.attribute_names = _attribute_names(arrays, source)
     return source
+
+
+def _attributes(
+    arrays: Mapping[str, Any], found: Mapping[tuple[str, str], str], part: str, count: int
+) -> np.ndarray | None:
+    """Float32 (N, A) of one split."""
+    named = found.get((part, "attributes"))
+    if named is None:
+        return None
+    values = as_numpy(arrays[named])
+    if values.dtype.kind not in "biuf":
+        raise LowerboundError(
+            f"expected attributes of numbers in '{named}', came dtype {values.dtype}: convert them"
+        )
+    values = values[:, None] if values.ndim == 1 else values
+    if values.ndim != 2 or len(values) != count or not values.shape[1]:
+        raise LowerboundError(
+            f"expected attributes (N, A) in '{named}', one row for each of the {count} examples of "
+            f"'{found[part, 'values']}', came shape {values.shape}"
+        )
+    return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def _attribute_names(arrays: Mapping[str, Any], source: Source) -> tuple[str, ...] | None:
+    """What the attributes are called, by an array of texts or by their number; alike in all parts.
+
+    Raises:
+        LowerboundError: as many names as numbers are missing, or a split lacks its attributes.
+    """
+    if source.attributes is None:
+        return None
+    count = source.attributes.shape[1]
+    for part in ("test", "validation"):
+        beside = getattr(source, f"{part}_attributes")
+        if getattr(source, part) is not None and (beside is None or beside.shape[1] != count):
+            came = "none" if beside is None else f"{beside.shape[1]}"
+            raise LowerboundError(
+                f"expected {count} attributes of each {part} example, as those that train have, "
+                f"came {came}: add an array '{part}_attributes' (N, {count})"
+            )
+    named = next((each for each in _NAMES if each in arrays), None)
+    if named is None:
+        return tuple(f"attribute{number}" for number in range(count))
+    names = as_numpy(arrays[named])
+    if names.shape != (count,) or names.dtype.kind not in "US":
+        raise LowerboundError(
+            f"expected {count} texts in '{named}', one for each attribute, came "
+            f"{names.dtype} of shape {names.shape}"
+        )
+    return tuple(n.decode() if isinstance(n, bytes) else str(n) for n in names)
 
 
 def _labels(
@@ -243,7 +301,8 @@ def _labels(
 
 
 def _role(name: str) -> tuple[str, str] | None:
-    """(split, "values" or "labels") that a key's words say, None where they say something else."""
+    """(split, "values", "labels" or "attributes") that a key's words say, None where they say
+    something else."""
     words = [word for word in name.lower().replace("-", "_").replace("/", "_").split("_") if word]
     part, what = "train", "values"
     for word in words:
@@ -251,6 +310,8 @@ def _role(name: str) -> tuple[str, str] | None:
             part = _SPLITS[word]
         elif word in _LABELS:
             what = "labels"
+        elif word in _ATTRIBUTES:
+            what = "attributes"
         elif word not in _VALUES:
             return None
     return part, what

@@ -17,9 +17,11 @@ def refuse_or_skip(source: Source, skip_bad: bool) -> None:
         if rows is None:
             continue
         nans, infinities, bad, first = not_finite(rows)
-        if first is None:
+        can_skip = skip_bad and isinstance(rows, ArrayRows) and rows.in_memory
+        bad = _with_attributes(source, part, bad, can_skip)
+        if not len(bad):
             continue
-        if not skip_bad or not isinstance(rows, ArrayRows) or not rows.in_memory:
+        if first is not None and not can_skip:
             place = f"example {first[0]}"
             if len(first) == 2 and source.columns is not None:
                 place += f", column '{source.columns[first[1]]}'"
@@ -36,10 +38,32 @@ def refuse_or_skip(source: Source, skip_bad: bool) -> None:
                 f"expected examples of finite numbers in '{source.name}', came none in {part}"
             )
         setattr(source, part, ArrayRows.of(rows.take(keep)))
-        named_labels = "labels" if part == "train" else f"{part}_labels"
-        labels = getattr(source, named_labels)
-        setattr(source, named_labels, None if labels is None else np.asarray(labels)[keep])
+        for what in ("labels", "attributes"):
+            named = what if part == "train" else f"{part}_{what}"
+            beside = getattr(source, named)
+            setattr(source, named, None if beside is None else np.asarray(beside)[keep])
         source.notes.append(("skipped", f"{len(bad)} {part} examples with NaN or infinity"))
+
+
+def _with_attributes(source: Source, part: str, bad: np.ndarray, can_skip: bool) -> np.ndarray:
+    """The bad examples of a part with those whose attributes are not finite.
+
+    Raises:
+        LowerboundError: there are such attributes, and they are not to be skipped.
+    """
+    values = getattr(source, "attributes" if part == "train" else f"{part}_attributes")
+    if values is None or np.isfinite(values).all():
+        return bad
+    rows, columns = np.nonzero(~np.isfinite(values))
+    if not can_skip:
+        names = source.attribute_names or ()
+        named = names[columns[0]] if len(names) > columns[0] else str(columns[0])
+        raise LowerboundError(
+            f"expected finite attributes in '{source.name}', came NaN or infinity in "
+            f"{len(np.unique(rows))} {part} examples, first in example {rows[0]}, '{named}': mend "
+            "them, or leave those examples out with skip_bad (--skip-bad)"
+        )
+    return np.union1d(bad, rows)
 
 
 def name_labels(source: Source) -> None:

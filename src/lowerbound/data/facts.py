@@ -55,6 +55,8 @@ class Facts:
     columns: tuple[str, ...] | None = None
     classes: tuple[str, ...] | None = None
     attributes: tuple[str, ...] | None = None
+    attribute_mean: tuple[float, ...] | None = None
+    attribute_std: tuple[float, ...] | None = None
     counts: tuple[int, ...] | None = None
     drawn: str | None = None
     looked_at: int = 0
@@ -81,6 +83,8 @@ class Facts:
         ]
         if self.counts is not None and self.classes is not None:
             lines.append(("labels", self._labels()))
+        if self.attributes is not None:
+            lines.append(("attributes", self._attributes()))
         parts = [f"{self.train:,} train"]
         parts += [f"{self.validation:,} validation"] if self.validation else []
         drawn = f" ({self.drawn})" if self.drawn else ""
@@ -111,6 +115,7 @@ class Facts:
             "labels": None
             if self.counts is None
             else dict(zip(self.classes or (), self.counts, strict=False)),
+            "attributes": None if self.attributes is None else list(self.attributes),
             "looked_at": self.looked_at,
             "notes": dict(self.notes),
         }
@@ -139,6 +144,11 @@ class Facts:
         least, most = min(counts), max(counts)
         each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
         return f"{len(classes)} classes ({shown}), {each} training examples each"
+
+    def _attributes(self) -> str:
+        names = self.attributes or ()
+        shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        return f"{len(names)} beside each example: {shown}"
 
     def _constant(self, still: int) -> str:
         total = math.prod(self.event_shape)

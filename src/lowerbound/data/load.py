@@ -90,6 +90,7 @@ def load(
     network: Any = "auto",
     limit: int | None = None,
     memory: int | None = None,
+    attributes: tuple[str, ...] | None = None,
 ) -> Data:
     """Read data, look at them, split them and choose how a model sees them.
 
@@ -113,11 +114,21 @@ def load(
         limit: take at most this many examples of each split, drawn with `split_seed`.
         memory: bytes that decoded images or an array may take before they are read on demand;
             None: a share of what is free.
+        attributes: columns of a table that are no features but attributes of each example, which a
+            conditional model may be given.
 
     Raises:
         LowerboundError: what came cannot be used; the message says what to pass.
     """
-    found = _read(source, key=key, size=size, skip_bad=skip_bad, data_dir=data_dir, memory=memory)
+    found = _read(
+        source,
+        key=key,
+        attributes=attributes,
+        size=size,
+        skip_bad=skip_bad,
+        data_dir=data_dir,
+        memory=memory,
+    )
     refuse_or_skip(found, skip_bad)
     name_labels(found)
     parts = divide(
@@ -127,7 +138,8 @@ def load(
         seed=split_seed,
         limit=limit,
     )
-    facts = replace(inspect(found, *parts), drawn=_drawn(found, parts, split_seed))
+    drawn = _drawn(found, parts, split_seed)
+    facts = replace(inspect(found, *parts), drawn=drawn, **_attributes(parts[0]))
     choices = {
         "likelihood": likelihood,
         "binarize": binarize,
@@ -144,6 +156,7 @@ def load(
         "skip_bad": skip_bad,
         "limit": limit,
         "memory": memory,
+        "attributes": attributes,
     }
     where = None
     if isinstance(source, str | Path):
@@ -193,6 +206,8 @@ def describe(facts: Facts, **choices: Any) -> DataSpec:
         log_jacobian=chosen.log_jacobian,
         classes=facts.classes,
         attributes=facts.attributes,
+        attribute_mean=facts.attribute_mean,
+        attribute_std=facts.attribute_std,
         train=facts.train,
         validation=facts.validation,
         test=facts.test,
@@ -216,16 +231,34 @@ def _drawn(
     return f"drawn with split seed {seed}"
 
 
+def _attributes(train: RowsSplit) -> dict[str, Any]:
+    """Mean and standard deviation of each attribute over the training examples."""
+    if train.attributes is None:
+        return {}
+    values = train.attributes.astype(np.float64)
+    return {
+        "attribute_mean": tuple(values.mean(0).tolist()),
+        "attribute_std": tuple(values.std(0).tolist()),
+    }
+
+
 def _read(
     source: Any,
     *,
     key: str | None,
+    attributes: tuple[str, ...] | None,
     size: int | str | tuple[int, int] | None,
     skip_bad: bool,
     data_dir: str | Path | None,
     memory: int | None,
 ) -> Source:
     """Dispatch on what the source is."""
+    table = isinstance(source, str | Path) and Path(source).suffix.lower() in (".csv", ".tsv")
+    if attributes is not None and not table:
+        raise LowerboundError(
+            f"expected attributes only of a table's columns, came {', '.join(attributes)} with "
+            "another source: an .npz or a dict of arrays has them in an array 'attributes' (N, A)"
+        )
     if isinstance(source, str | Path):
         path = Path(source).expanduser()
         if named.resolve(str(source)) is not None and not path.exists():
@@ -239,7 +272,7 @@ def _read(
         if path.suffix.lower() in (".npy", ".npz"):
             return read_array(path, key, memory)
         if path.suffix.lower() in (".csv", ".tsv"):
-            return tables.read(path, key)
+            return tables.read(path, key, attributes)
         raise LowerboundError(
             f"expected a folder, {', '.join(_SUFFIXES)}, or a name, came {path.name}: "
             "put images in a folder, or save an array with np.save"

@@ -1,4 +1,4 @@
-"""Data sets by name: embedded, found on disk, or fetched once with a checksum."""
+"""Data sets by name: embedded, made, found on disk, or fetched once with a checksum."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lowerbound.data import formats, images
+from lowerbound.data import dsprites, formats, images
 from lowerbound.data.arrays import ArrayRows, read_array
 from lowerbound.data.splits import Source
 from lowerbound.errors import LowerboundError
 
 DATA_DIR = "LOWERBOUND_DATA"
 EMBEDDED = ("digits", "iris", "wine", "breast-cancer")  # scikit-learn's, no network
+MADE = {"dsprites": dsprites.source}  # a function of the index, no file
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ FETCHED = {
         label_bytes=2,
     ),
 }  # fmt: skip
-NAMES = (*EMBEDDED, *FETCHED)
+NAMES = (*EMBEDDED, *MADE, *FETCHED)
 _OTHER_NAMES = {"fashionmnist": "fashion-mnist", "cifar-10": "cifar10", "cifar-100": "cifar100"}
 
 
@@ -122,6 +123,8 @@ def read(name: str, data_dir: str | Path | None = None) -> Source:
     resolved = resolve(name)
     if resolved in EMBEDDED:
         return _embedded(resolved)
+    if resolved in MADE:
+        return MADE[resolved]()
     if resolved is None:
         raise LowerboundError(f"expected one of {', '.join(NAMES)}, came '{name}'")
     places = _places(data_dir)

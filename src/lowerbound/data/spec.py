@@ -15,6 +15,7 @@ Binarize = Literal["none", "stochastic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 
 _NOT_IN_JSON = ("mean", "std")
+_TUPLES = ("classes", "attributes", "attribute_mean", "attribute_std")
 
 
 def _unknown() -> np.ndarray:
@@ -48,6 +49,7 @@ class DataSpec:
             (so that a dequantized density bounds the mass of the level).
         classes: names of the labels, None without labels.
         attributes: names of the numbers that go with each example beside its label, None if none.
+        attribute_mean: of each of them over the training examples. attribute_std: likewise.
         train: number of examples. validation, test: likewise.
         likelihood: the suggested likelihood, by name.
         likelihood_options: the options that go with it.
@@ -72,6 +74,8 @@ class DataSpec:
     log_jacobian: float = 0.0
     classes: tuple[str, ...] | None = None
     attributes: tuple[str, ...] | None = None
+    attribute_mean: tuple[float, ...] | None = None
+    attribute_std: tuple[float, ...] | None = None
     train: int = 0
     validation: int = 0
     test: int = 0
@@ -100,6 +104,26 @@ class DataSpec:
         """
         return math.prod(self.event_shape)
 
+    @property
+    def log_jacobians(self) -> np.ndarray:
+        """Each position's part of `log_jacobian`, nats, float64 `event_shape`: they sum to it.
+
+        >>> spec = DataSpec(
+        ...     "a", "vector", (2,), "real", scale=[2.0, 1.0], log_jacobian=-math.log(2)
+        ... )
+        >>> spec.log_jacobians.round(4) + 0.0
+        array([-0.6931,  0.    ])
+        """
+        shape = self.event_shape
+        if self.log_jacobian == 0.0:  # mass of levels: scaled for the model, not for the density
+            return np.zeros(shape)
+        scale, step = (
+            np.broadcast_to(np.reshape(value, shape if isinstance(value, list) else ()), shape)
+            for value in (self.scale, self.step)
+        )
+        spread = (step > 0.0) & (self.dequantize == "uniform")
+        return -np.log(scale / np.where(spread, step, 1.0))
+
     def bits_per_dimension(self, log_p: float) -> float:
         """Bits per dimension of the stored values.
 
@@ -120,7 +144,7 @@ class DataSpec:
             f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_IN_JSON
         }
         content["event_shape"] = list(self.event_shape)
-        for name in ("classes", "attributes"):
+        for name in _TUPLES:
             named = getattr(self, name)
             content[name] = None if named is None else list(named)
         return content
@@ -131,7 +155,7 @@ class DataSpec:
         known = {f.name for f in fields(cls)} - set(_NOT_IN_JSON)
         given = {key: value for key, value in content.items() if key in known}
         given["event_shape"] = tuple(given["event_shape"])
-        for name in ("classes", "attributes"):
+        for name in _TUPLES:
             if given.get(name) is not None:
                 given[name] = tuple(given[name])
         return cls(**given)

@@ -15,14 +15,15 @@ _LABELS = ("label", "labels", "class", "target", "species", "y")
 _MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
 
 
-def read(path: Path, label: str | None = None) -> Source:
+def read(path: Path, label: str | None = None, attributes: tuple[str, ...] | None = None) -> Source:
     """A table with a header.
 
     Columns of numbers are features; a column called `label`, `class`, `target`, `species` or `y`
     (or `label`, where given) holds the classes; other columns of texts are left aside, and told.
+    Columns in `attributes` are no features but attributes of each example.
 
     Raises:
-        LowerboundError: no header; rows of another length; no column of numbers.
+        LowerboundError: no header; rows of another length; no column of numbers; no such column.
     """
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
@@ -59,14 +60,27 @@ def read(path: Path, label: str | None = None) -> Source:
             f"expected a column of {path.name} ({', '.join(header)}), "
             f"came '{label}'{nearest(label, header)}"
         )
+    for name in attributes or ():
+        if name not in header:
+            raise LowerboundError(
+                f"expected attributes among the columns of {path.name} ({', '.join(header)}), "
+                f"came '{name}'{nearest(name, header)}"
+            )
     lowered = [name.lower() for name in header]
     if label is None:
         label = next((header[lowered.index(name)] for name in _LABELS if name in lowered), None)
     features: dict[str, np.ndarray] = {}
     labels, aside = None, []
+    beside: dict[str, np.ndarray] = {}
     for name, cells in zip(header, zip(*rows, strict=True), strict=True):
         numbers = [_number(cell) for cell in cells]
-        if name == label:
+        if attributes is not None and name in attributes:
+            if any(number is None for number in numbers):
+                raise LowerboundError(
+                    f"expected attributes of numbers, came texts in column '{name}' of {path.name}"
+                )
+            beside[name] = np.array(numbers, np.float32)
+        elif name == label:
             labels = _labels(cells, numbers)
         elif any(number is None for number in numbers):
             aside.append(name)
@@ -80,6 +94,9 @@ def read(path: Path, label: str | None = None) -> Source:
     array = np.stack([features[name] for name in columns], axis=1)
     source = Source(path.stem, ArrayRows(array, path.name), labels, columns=columns)
     source.as_came = "table of numbers"
+    if attributes:
+        source.attribute_names = tuple(attributes)
+        source.attributes = np.stack([beside[name] for name in attributes], axis=1)
     source.notes.append(("features", ", ".join(columns[:8]) + (", ..." if columns[8:] else "")))
     if aside:
         source.notes.append(("left aside", f"columns of texts: {', '.join(aside)}"))

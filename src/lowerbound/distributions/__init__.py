@@ -6,15 +6,21 @@ is in nats with all constants kept.
 
 from .base import Conditional, EventDistribution, sample_with_log_prob
 from .bernoulli import IndependentBernoulli, IndependentContinuousBernoulli
+from .bounded import IndependentUniform, SquashedGaussian, SquashedNormal, UniformPrior
 from .categorical import IndependentCategorical
 from .delta import PointMass
 from .discretized import MixtureOfLogistics
 from .families import Delta, DiagonalGaussian, Family
+from .full_normal import FullGaussian, FullNormal
 from .gaussian import Gaussian, OptimalNormal
 from .heads import Head, set_precision
 from .kl import has_closed_form, kl
 from .likelihoods import Bernoulli, Categorical, ContinuousBernoulli, DiscretizedLogisticMixture
+from .mixture import GaussianMixtureDistribution, GaussianMixturePrior, MixtureOfGaussians
 from .normal import DiagonalNormal, StandardNormal, UnitNormal
+from .pairing import refuse_mismatch
+from .sphere import SphereUniform, UniformOnSphere, VonMisesFisher, VonMisesFisherDistribution
+from .vamp import EqualMixture, VampPrior
 
 __all__ = [
     "Bernoulli",
@@ -25,20 +31,36 @@ __all__ = [
     "DiagonalGaussian",
     "DiagonalNormal",
     "DiscretizedLogisticMixture",
+    "EqualMixture",
     "EventDistribution",
     "Family",
+    "FullGaussian",
+    "FullNormal",
     "Gaussian",
+    "GaussianMixtureDistribution",
+    "GaussianMixturePrior",
     "Head",
     "IndependentBernoulli",
     "IndependentCategorical",
     "IndependentContinuousBernoulli",
+    "IndependentUniform",
+    "MixtureOfGaussians",
     "MixtureOfLogistics",
     "OptimalNormal",
     "PointMass",
+    "SphereUniform",
+    "SquashedGaussian",
+    "SquashedNormal",
     "StandardNormal",
+    "UniformOnSphere",
+    "UniformPrior",
     "UnitNormal",
+    "VampPrior",
+    "VonMisesFisher",
+    "VonMisesFisherDistribution",
     "has_closed_form",
     "kl",
+    "refuse_mismatch",
     "sample_with_log_prob",
     "set_precision",
 ]

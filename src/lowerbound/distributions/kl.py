@@ -20,18 +20,21 @@ from torch.distributions import (
 from ..errors import LowerboundError
 from .base import EventDistribution, sample_with_log_prob, softplus
 from .bernoulli import IndependentBernoulli
+from .bounded import IndependentUniform
 from .categorical import IndependentCategorical
 from .delta import PointMass
+from .full_normal import FullNormal, log_diagonal
 from .normal import DiagonalNormal, UnitNormal
+from .sphere import UniformOnSphere, VonMisesFisherDistribution
 
 
 def kl(q: Distribution, p: Distribution, samples: int = 1) -> Tensor:
     """KL(q‖p) = E_q[log q − log p] ≥ 0, in nats (EQUATIONS 16); not symmetric.
 
     Exact for pairs of diagonal normals, multivariate normals, Bernoullis, categoricals and
-    uniforms (the library's own or torch's, under ``Independent`` or not), and for a point mass
-    on indices. Otherwise the mean of log q − log p over ``samples`` reparameterized draws,
-    unbiased, and as noisy as they are few.
+    uniforms (the library's own or torch's, under ``Independent`` or not), for von Mises-Fisher
+    and the uniform on the sphere, and for a point mass on indices. Otherwise the mean of
+    log q − log p over ``samples`` reparameterized draws, unbiased, and as noisy as they are few.
 
     This table, and not ``torch.distributions.kl_divergence``, because that one cannot be traced
     by ``torch.compile(fullgraph=True)``.
@@ -103,19 +106,13 @@ def _own(d: Distribution) -> Distribution:
     if isinstance(base, Categorical):
         return IndependentCategorical(_tensor(base.logits).movedim(-1, -1 - rank), rank)
     if isinstance(base, Uniform):
-        return _IndependentUniform(base.low, base.high, rank)
+        return IndependentUniform(base.low, base.high, rank)
     return d
 
 
 def _tensor(parameter: Any) -> Tensor:
     """torch declares some parameters as ``lazy_property | Tensor``; read, they are tensors."""
     return parameter
-
-
-class _IndependentUniform(EventDistribution):
-    def __init__(self, low: Tensor, high: Tensor, event_rank: int) -> None:
-        super().__init__(low, event_rank)
-        self.low, self.high = low, high
 
 
 def _diagonal_unit(q: DiagonalNormal, p: UnitNormal) -> Tensor:
@@ -131,14 +128,18 @@ def _diagonal_diagonal(q: DiagonalNormal, p: DiagonalNormal) -> Tensor:
     return q._sum(0.5 * (torch.expm1(2 * log_ratio) + shift.square()) - log_ratio)
 
 
-def _multivariate(d: DiagonalNormal | MultivariateNormal) -> tuple[Tensor, Tensor]:
-    if isinstance(d, MultivariateNormal):
-        return d.loc, _tensor(d.scale_tril)
-    return d.loc, torch.diag_embed(d.scale.expand_as(d.loc))
+def _multivariate(d: DiagonalNormal | FullNormal | MultivariateNormal) -> tuple[Tensor, Tensor]:
+    """The mean, flat, and the Cholesky factor of the covariance."""
+    rank = len(d.event_shape)
+    loc = d.loc.flatten(-rank) if rank else d.loc.unsqueeze(-1)
+    if isinstance(d, DiagonalNormal):
+        return loc, torch.diag_embed(d.scale.expand_as(d.loc).reshape(loc.shape))
+    return loc, _tensor(d.scale_tril)
 
 
 def _full_full(
-    q: DiagonalNormal | MultivariateNormal, p: DiagonalNormal | MultivariateNormal
+    q: DiagonalNormal | FullNormal | MultivariateNormal,
+    p: DiagonalNormal | FullNormal | MultivariateNormal,
 ) -> Tensor:
     """½ (log|Σ₂|/|Σ₁| + tr Σ₂⁻¹Σ₁ + ‖μ₂ − μ₁‖²_Σ₂ − D) by Cholesky factors."""
     mean_q, tril_q = _multivariate(q)
@@ -149,8 +150,19 @@ def _full_full(
     ratio = torch.linalg.solve_triangular(tril_p, tril_q.expand_as(tril_p), upper=False)
     gap = (mean_p - mean_q).expand(*batch, size).unsqueeze(-1)
     shift = torch.linalg.solve_triangular(tril_p, gap, upper=False)
-    log_ratio = ratio.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-    return 0.5 * (ratio.square().sum((-2, -1)) + shift.square().sum((-2, -1)) - size) - log_ratio
+    square = ratio.square().sum((-2, -1)) + shift.square().sum((-2, -1))
+    return 0.5 * (square - size) - log_diagonal(ratio)
+
+
+def _full_unit(q: FullNormal, p: UnitNormal) -> Tensor:
+    """½ (‖L‖² + ‖μ‖² − D) − log|L|: nothing to solve."""
+    square = q.scale_tril.square().sum((-2, -1)) + q._sum(q.loc.square())
+    return 0.5 * (square - q.event_shape.numel()) - q.log_determinant()
+
+
+def _sphere(q: VonMisesFisherDistribution, p: UniformOnSphere) -> Tensor:
+    """κ A(κ) − log M(κ)."""
+    return q.rate()
 
 
 def _bernoulli_bernoulli(q: IndependentBernoulli, p: IndependentBernoulli) -> Tensor:
@@ -167,7 +179,7 @@ def _categorical_categorical(q: IndependentCategorical, p: IndependentCategorica
     return q._sum(terms.sum(q.level_dim))
 
 
-def _uniform_uniform(q: _IndependentUniform, p: _IndependentUniform) -> Tensor:
+def _uniform_uniform(q: IndependentUniform, p: IndependentUniform) -> Tensor:
     """Σ log of the ratio of widths; infinite where q reaches outside p."""
     terms = ((p.high - p.low) / (q.high - q.low)).log()
     outside = (p.low > q.low) | (p.high < q.high)
@@ -187,14 +199,16 @@ def _point_density(q: PointMass, p: Distribution) -> Tensor:
 
 
 # First match wins; the pair of every training step comes first.
-_NORMALS = (DiagonalNormal, MultivariateNormal)
+_NORMALS = (DiagonalNormal, FullNormal, MultivariateNormal)
 _RULES: tuple[tuple[type | tuple[type, ...], type | tuple[type, ...], Rule], ...] = (
     (DiagonalNormal, UnitNormal, _diagonal_unit),
     (DiagonalNormal, DiagonalNormal, _diagonal_diagonal),
+    (FullNormal, UnitNormal, _full_unit),
     (_NORMALS, _NORMALS, _full_full),
+    (VonMisesFisherDistribution, UniformOnSphere, _sphere),
     (IndependentBernoulli, IndependentBernoulli, _bernoulli_bernoulli),
     (IndependentCategorical, IndependentCategorical, _categorical_categorical),
-    (_IndependentUniform, _IndependentUniform, _uniform_uniform),
+    (IndependentUniform, IndependentUniform, _uniform_uniform),
     (PointMass, (IndependentCategorical, IndependentBernoulli), _point_discrete),
     (PointMass, _NORMALS, _point_density),
 )

@@ -65,7 +65,8 @@ def encode_all(
         progress: called with (examples done, examples in all).
     """
     device, dtype = home(model, x)
-    distance = reconstruct and hasattr(model, "decode") and x.is_floating_point()
+    coding = not getattr(model, "bijective", False)  # else codes are x in other words
+    distance = coding and reconstruct and hasattr(model, "decode") and x.is_floating_point()
     parts: dict[str, list[Tensor]] = {"means": [], "rate": [], "kl": [], "error": []}
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # for posteriors that know their mean by sampling only
@@ -77,7 +78,7 @@ def encode_all(
             q = model.encode(here, *c)
             mean = posterior_mean(q)
             parts["means"].append(mean.flatten(1).cpu())
-            if hasattr(model, "prior"):
+            if coding and hasattr(model, "prior"):
                 p = model.prior(*c)
                 if has_closed_form(q, p):
                     parts["rate"].append(kl(q, p).cpu())

@@ -3,6 +3,7 @@ command gives the same numbers on every machine."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,7 +19,9 @@ _SAMPLES = (1000, 500, 250, 100, 50, 25, 10)
 _LEAST_EXAMPLES = 100
 
 
-def affordable(model: Any, x: Tensor, budget: float = AFFORDABLE) -> tuple[int, int]:
+def affordable(
+    model: Any, x: Tensor, budget: float = AFFORDABLE, context: Sequence[Tensor] = ()
+) -> tuple[int, int]:
     """Importance samples for each example, and how many examples.
 
     1000 and all where that is within the budget, else fewer samples, and only then fewer examples.
@@ -27,11 +30,12 @@ def affordable(model: Any, x: Tensor, budget: float = AFFORDABLE) -> tuple[int, 
         model: has ``encode`` and ``decode``.
         x: prepared data, ``(N, *event)``.
         budget: floating-point operations.
+        context: what the model is conditioned on, ``(N, ...)`` each.
 
     Returns:
         ``(samples, examples)``.
     """
-    each = _operations(model, x)
+    each = _operations(model, x, context)
     for samples in _SAMPLES:
         if each * samples * len(x) <= budget:
             return samples, len(x)
@@ -39,14 +43,14 @@ def affordable(model: Any, x: Tensor, budget: float = AFFORDABLE) -> tuple[int, 
     return _SAMPLES[-1], min(len(x), max(_LEAST_EXAMPLES, examples))
 
 
-def _operations(model: Any, x: Tensor) -> float:
+def _operations(model: Any, x: Tensor, context: Sequence[Tensor]) -> float:
     """Floating-point operations of decoding one code."""
     device, dtype = home(model, x)
-    few = x[:2].to(device, dtype if x.is_floating_point() else None)
+    few, *c = (t[:2].to(device, dtype if t.is_floating_point() else None) for t in (x, *context))
     counter = FlopCounterMode(display=False)
     with evaluating(model), torch.no_grad():
-        codes = posterior_mean(model.encode(few))
+        codes = posterior_mean(model.encode(few, *c))
         with counter:
-            model.decode(codes)
+            model.decode(codes, *c)
     # What is no product is counted as some operations for each number.
     return counter.get_total_flops() / len(few) + 20.0 * x[0].numel()

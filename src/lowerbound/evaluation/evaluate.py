@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from ..errors import LowerboundError
+from .amortization import amortization_gap
 from .codes import Codes, encode_all
+from .conditional import counted, prior_monte_carlo
 from .decoding import evaluating, home
 from .effort import affordable
 from .likelihood import LogLikelihood, estimate_log_likelihood
-from .result import Bound, Evaluation, Likelihood
+from .result import Bound, Evaluation, Gap, Likelihood
 
 if TYPE_CHECKING:
     from ..data.spec import DataSpec
@@ -40,6 +42,7 @@ def evaluate(
     compile: bool | Literal["auto"] = "auto",
     seed: int = 0,
     of: int | None = None,
+    gap: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model on held-out data.
@@ -59,6 +62,7 @@ def evaluate(
         samples: importance samples for each example, k; 1: the lower bound alone; None: 1000, or as
             many as are affordable (`lowerbound.evaluation.effort`), which may leave out examples.
         of: how many examples x was drawn from.
+        gap: also refine the posterior of each example, and tell the amortization gap.
         rows, precision, compile, seed: see :func:`estimate_log_likelihood`.
         progress: called with (examples done, examples in all).
 
@@ -72,12 +76,14 @@ def evaluate(
         raise LowerboundError(f"expected x of shape ({expected}), got {tuple(x.shape)}")
     reason: str | None = getattr(model, "no_likelihood", None) or _unfit(model, spec)
     of = len(x) if of is None else of
-    probabilistic = hasattr(model, "prior") and hasattr(model, "decode")
+    # A bijection codes x without loss: no distortion or rate, log p(x) alone.
+    bijective = getattr(model, "bijective", False)
+    probabilistic = hasattr(model, "prior") and hasattr(model, "decode") and not bijective
     exact = reason is None and hasattr(model, "log_prob")
     if reason is None and not exact and not probabilistic:
         reason = "the model has no prior and no log_prob"
     if samples is None and reason is None and probabilistic and not exact:
-        samples, examples = affordable(model, x)
+        samples, examples = affordable(model, x, context=context)
         x, context = x[:examples], tuple(c[:examples] for c in context)
     samples = 1000 if samples is None else samples
     codes = encode_all(
@@ -100,16 +106,26 @@ def evaluate(
             seed=seed,
             progress=progress,
         )
+    by_prior: LogLikelihood | None = None
+    if found is not None and not exact and samples > 1 and context:
+        by_prior = prior_monte_carlo(
+            model, x, *context, samples=samples, rows=rows, precision=precision, seed=seed
+        )
     # From the same draws as the estimate, so that a bound never stands above it by chance.
     rate = codes.rate if found is None or found.samples == 1 else found.rate
     rate = found.rate if rate is None and found is not None else rate
-    shift = spec.log_jacobian
+    shift, dimensions = counted(model, spec, *context)
     bound = None if found is None or rate is None else shift - found.distortion - rate
     values: Tensor | None = None
     if exact:
         values = shift + _exact(model, x, *context)
     elif found is not None:
         values = bound if samples == 1 else shift + found.values
+    short: Gap | None = None
+    if gap and found is not None:
+        short = amortization_gap(
+            model, x, *context, samples=max(100, found.samples), seed=seed, progress=progress
+        ).shifted(float(torch.as_tensor(shift, dtype=torch.float64).mean()))
     return Evaluation(
         model=name,
         data={
@@ -121,11 +137,13 @@ def evaluate(
             "binarize": spec.binarize,
             "dequantize": spec.dequantize,
         },
-        log_likelihood=None if values is None else _likelihood(values, spec, found, exact),
+        log_likelihood=None
+        if values is None
+        else _likelihood(values, spec, found, exact, dimensions),
         no_likelihood=reason,
         bound=None if bound is None else Bound(*mean_and_error(bound)),
         rate=None if rate is None else mean_and_error(rate)[0],
-        distortion=None if found is None else mean_and_error(found.distortion)[0] - shift,
+        distortion=None if found is None else mean_and_error(found.distortion - shift)[0],
         active_units=codes.active_units if probabilistic else None,
         latent_dim=codes.means.shape[1],
         kl_per_dimension=_kl_per_dimension(codes),
@@ -142,6 +160,10 @@ def evaluate(
             "seed": seed,
             "seconds": round(time.monotonic() - began, 3),
         },
+        prior_monte_carlo=None
+        if by_prior is None
+        else _likelihood(shift + by_prior.values, spec, by_prior, False, dimensions, "prior"),
+        gap=short,
     )
 
 
@@ -157,7 +179,7 @@ def mean_and_error(values: Tensor) -> tuple[float, float | None]:
     return float(values.mean()), float(values.std()) / math.sqrt(len(values))
 
 
-def bits_per_dim(value: float, dimensions: int) -> float:
+def bits_per_dim(value: float, dimensions: float) -> float:
     """``-value / (D log 2)``: nats for each datum to bits for each of its D numbers.
 
     >>> bits_per_dim(-784 * math.log(2), 784)
@@ -210,10 +232,14 @@ def _kl_per_dimension(codes: Codes) -> list[float] | None:
 
 
 def _likelihood(
-    values: Tensor, spec: DataSpec, found: LogLikelihood | None, exact: bool
+    values: Tensor,
+    spec: DataSpec,
+    found: LogLikelihood | None,
+    exact: bool,
+    dimensions: float,
+    codes: str = "posterior",
 ) -> Likelihood:
     value, error = mean_and_error(values)
-    dimensions = math.prod(spec.event_shape)
     bits = bits_per_dim(value, dimensions)
     if exact or found is None:
         return Likelihood(value, "exact", _note("exact", spec, None), None, None, error, bits)
@@ -224,7 +250,7 @@ def _likelihood(
     return Likelihood(
         value,
         "estimate",
-        _note("estimate", spec, found),
+        _note("estimate", spec, found, codes),
         found.samples,
         float(ess.mean()),
         error,
@@ -234,7 +260,7 @@ def _likelihood(
     )
 
 
-def _note(kind: str, spec: DataSpec, found: LogLikelihood | None) -> str:
+def _note(kind: str, spec: DataSpec, found: LogLikelihood | None, codes: str = "posterior") -> str:
     """What the number is, in words that can stand beside it in a paper."""
     dequantized = spec.dequantize == "uniform"
     of = " of the dequantized density," if dequantized else ""
@@ -247,7 +273,8 @@ def _note(kind: str, spec: DataSpec, found: LogLikelihood | None) -> str:
         note = f"evidence lower bound (ELBO){of or ','} in expectation below {target}"
     else:
         assert found is not None
-        note = f"importance-weighted estimate with k = {found.samples:,}{of or ';'} "
+        way = "importance-weighted" if codes == "posterior" else "Monte Carlo over the prior, an"
+        note = f"{way} estimate with k = {found.samples:,}{of or ';'} "
         note += f"in expectation a lower bound on {target}"
     if spec.binarize == "stochastic":
         note += "; held-out data binarized once from a fixed seed"

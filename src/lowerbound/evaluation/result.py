@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["exact", "lower bound", "estimate"]
@@ -51,6 +51,43 @@ class Bound:
     standard_error: float | None
 
 
+@dataclass(frozen=True)
+class Gap:
+    """Means over held-out examples, nats each: what an encoder's answer costs.
+
+    log p(x) = ``amortized`` + ``amortization`` + ``approximation`` (EQUATIONS 21).
+
+    Attributes:
+        log_likelihood: log p(x), or what stands for it (`kind`).
+        kind: ``"exact"``, or ``"estimate"``: importance-weighted from the refined posteriors, in
+            expectation below log p(x), so that the approximation gap is at least what it says.
+        refined: ELBO of the posteriors refined one by one.
+        amortized: ELBO of the encoder's answers.
+        amortization: ``refined - amortized``.
+        amortization_error: its standard error over the examples; None of a single one.
+        approximation: ``log_likelihood - refined``.
+        approximation_error: likewise.
+        examples: measured.
+        settings: steps, learning_rate, samples, seed.
+    """
+
+    log_likelihood: float
+    kind: Literal["exact", "estimate"]
+    refined: float
+    amortized: float
+    amortization: float
+    amortization_error: float | None
+    approximation: float
+    approximation_error: float | None
+    examples: int
+    settings: dict[str, Any]
+
+    def shifted(self, nats: float) -> Gap:
+        """The same of the stored values, whose log-density is greater by so many nats."""
+        moved = {n: getattr(self, n) + nats for n in ("log_likelihood", "refined", "amortized")}
+        return replace(self, **moved)
+
+
 class Row(NamedTuple):
     """A line of the table for people."""
 
@@ -81,6 +118,9 @@ class Evaluation:
             the model's units.
         baseline_bits_per_dim: of the uniform distribution over the levels; ``None`` if continuous.
         settings: how the numbers were got (samples, rows, precision, compiled, seed, seconds).
+        prior_monte_carlo: of a conditional model, log p(x|c) by codes drawn from p(z|c); ``None``
+            for others. ``log_likelihood`` is the same by importance sampling from the posterior.
+        gap: how the bound falls short of log p(x), where it was asked for.
     """
 
     model: str
@@ -96,6 +136,8 @@ class Evaluation:
     squared_error: float | None
     baseline_bits_per_dim: float | None
     settings: dict[str, Any] = field(default_factory=dict)
+    prior_monte_carlo: Likelihood | None = None
+    gap: Gap | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys, JSON's types; a number that is not finite becomes ``None``."""
@@ -109,6 +151,10 @@ class Evaluation:
             given["log_likelihood"] = Likelihood(**given["log_likelihood"])
         if given["bound"] is not None:
             given["bound"] = Bound(**given["bound"])
+        if given.get("prior_monte_carlo") is not None:
+            given["prior_monte_carlo"] = Likelihood(**given["prior_monte_carlo"])
+        if given.get("gap") is not None:
+            given["gap"] = Gap(**given["gap"])
         return cls(**given)
 
     def title(self) -> str:
@@ -155,7 +201,23 @@ class Evaluation:
             rows.append(Row("−log p(x)", "–", "", "none", f"no likelihood: {self.no_likelihood}"))
         if self.bound is not None:
             value = _with_error(-self.bound.value, self.bound.standard_error)
-            rows.append(Row("−bound (ELBO)", value, "nats", "lower bound", "distortion + rate"))
+            text = "distortion + rate"
+            if self.prior_monte_carlo is not None:  # the three are apart, each with its count
+                text += f", codes from the posterior, k = {self.settings.get('samples'):,}"
+            rows.append(Row("−bound (ELBO)", value, "nats", "lower bound", text))
+        if self.prior_monte_carlo is not None:
+            found = self.prior_monte_carlo
+            value = _with_error(-found.value, found.standard_error)
+            text = f"{found.note}; effective sample size {_number(found.ess)}"
+            rows.append(Row("−log p(x), prior", value, "nats", found.kind, text))
+        if self.gap is not None:
+            gap = self.gap
+            value = _with_error(gap.amortization, gap.amortization_error)
+            text = "ELBO of posteriors refined one by one − ELBO of the encoder's"
+            rows.append(Row("amortization gap", value, "nats", "", text))
+            value = _with_error(gap.approximation, gap.approximation_error)
+            text = f"log p(x) ({gap.kind}) − ELBO of the refined posteriors"
+            rows.append(Row("approximation gap", value, "nats", "", text))
         if self.distortion is not None:
             rows.append(Row("distortion", _number(self.distortion), "nats", "", "E_q[−log p(x|z)]"))
         if self.rate is not None:

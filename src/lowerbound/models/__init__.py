@@ -2,6 +2,8 @@
 
 from .autoencoder import Autoencoder
 from .base import CanDecode, CanEncode, CanSample, HasLogProb, Model
+from .flow import FlowModel
+from .hierarchical import HierarchicalVAE
 from .linear import LinearGaussian
 from .vae import VAE, LatentModel
 
@@ -11,7 +13,9 @@ __all__ = [
     "CanDecode",
     "CanEncode",
     "CanSample",
+    "FlowModel",
     "HasLogProb",
+    "HierarchicalVAE",
     "LatentModel",
     "LinearGaussian",
     "Model",

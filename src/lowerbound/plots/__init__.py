@@ -6,6 +6,7 @@ that a user's own pyplot session would notice.
 
 from .beside import FEW_COLUMNS, against, traces
 from .curves import latent_usage, learning_curves
+from .embedding import denoised, side_by_side
 from .images import image_array, image_grid, manifold, reconstructions, traversal
 from .latent import latent_map
 from .style import save, to_png
@@ -14,6 +15,7 @@ from .vectors import marginals, pairs, token_strips
 __all__ = [
     "FEW_COLUMNS",
     "against",
+    "denoised",
     "image_array",
     "image_grid",
     "latent_map",
@@ -24,6 +26,7 @@ __all__ = [
     "pairs",
     "reconstructions",
     "save",
+    "side_by_side",
     "to_png",
     "token_strips",
     "traces",

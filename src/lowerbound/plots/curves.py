@@ -13,10 +13,12 @@ from .style import HELD_OUT, INK, MUTED, RULE, TRAIN, legend, new_figure, style
 
 # Shown in this order where the metrics have them; sign and name as they are to be read.
 _QUANTITIES = {
+    "log_likelihood": (-1, "−log p(x)", "nats per example"),
     "bound": (-1, "−bound", "nats per example"),
     "distortion": (1, "distortion", "nats per example"),
     "rate": (1, "rate", "nats per example"),
     "squared_error": (1, "squared error", "per example"),
+    "code_log_density": (1, "log density of codes", "nats per code"),
 }
 _SPLITS = {"train": ("training", TRAIN), "held out": ("held out", HELD_OUT)}
 
@@ -31,7 +33,7 @@ def learning_curves(metrics: Iterable[Mapping[str, Any]], title: str = "Learning
         metrics: lines of ``metrics.jsonl``: ``epoch``, ``split``, and the quantities.
         title: what is shown.
     """
-    lines = [line for line in metrics if line.get("epoch") is not None]
+    lines = [_plain(line) for line in metrics if line.get("epoch") is not None]
     shown = [q for q in _QUANTITIES if any(_is_number(line.get(q)) for line in lines)]
     shown = shown or [q for q in ("loss",) if any(_is_number(line.get(q)) for line in lines)]
     figure = new_figure(max(4.2, 3.3 * len(shown)), 3.1, title)
@@ -93,6 +95,14 @@ def latent_usage(
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and bool(np.isfinite(value))
+
+
+def _plain(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Quantities without the name of their phase, of which the first that has one counts."""
+    found: dict[str, Any] = {}
+    for name, value in line.items():
+        found.setdefault(name.rpartition("/")[2], value)
+    return found
 
 
 def _frame(axes: Any, late: np.ndarray) -> None:

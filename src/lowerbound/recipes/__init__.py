@@ -22,7 +22,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import LowerboundError, nearest
-from . import autoencoders, linear
+from . import (
+    autoencoders,
+    conditional,
+    disentangling,
+    flows,
+    hierarchical,
+    importance,
+    inference,
+    linear,
+    mixtures,
+    tokens,
+    two_stage,
+)
 from . import vae as vaes
 from .autoencoders import autoencoder
 from .linear import pca
@@ -33,9 +45,22 @@ __all__ = ["RECIPES", "Built", "autoencoder", "latent_model", "pca", "recipe", "
 
 # In the order in which they are listed.
 RECIPES: dict[str, Callable[..., Built]] = {
-    **vaes.RECIPES,
-    **autoencoders.RECIPES,
-    **linear.RECIPES,
+    name: function
+    for group in (
+        vaes,
+        importance,
+        disentangling,
+        conditional,
+        hierarchical,
+        inference,
+        autoencoders,
+        tokens,
+        linear,
+        mixtures,
+        flows,
+        two_stage,
+    )
+    for name, function in group.RECIPES.items()
 }
 
 

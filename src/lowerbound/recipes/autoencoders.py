@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ..options import Slot, Span
-from ..slots import Activation, SlotValue
+from ..errors import LowerboundError
+from ..options import Slot, Span, takes
+from ..slots import Activation, SlotValue, build
 from .parts import Built, decoder_of, encoder_of, latent_dim_of, networks_of, refuse_categories
 
 if TYPE_CHECKING:
     from ..data.spec import DataSpec
+    from ..models import Autoencoder
 
 
 def autoencoder(
@@ -63,7 +66,174 @@ def autoencoder(
     return Built(model, [Phase("squared_error", bounds.squared_error, [model])])
 
 
-# What the data are prepared for: there is no `likelihood` to choose (session.py asks).
-autoencoder.prepared_for = "none"  # ty: ignore[missing-attribute]
+@takes(autoencoder)
+def denoising_autoencoder(
+    data: DataSpec,
+    *,
+    corruption: Annotated[SlotValue, Slot("corruption")] = "masking",
+    error_on: Literal["all", "hidden"] = "all",
+    **parts: Any,
+) -> Built:
+    """Denoising autoencoder: sees corrupted data, answers for the clean ones; `denoise` uses it.
 
-RECIPES = {"autoencoder": autoencoder}
+    Args:
+        data: the data's shape, support and statistics.
+        corruption: what is done to the data in training.
+        error_on: which numbers the squared error counts: all, or those that were hidden.
+        **parts: see `autoencoder`.
+
+    Returns:
+        The model and its one phase.
+
+    Raises:
+        LowerboundError: options that do not fit the data or each other.
+
+    Reference:
+        Vincent et al. 2008, Extracting and composing robust features with denoising autoencoders;
+        Vincent et al. 2010, Stacked denoising autoencoders, JMLR 11
+    """
+    return _denoising(data, "denoising_autoencoder", corruption, error_on, parts)
+
+
+@takes(autoencoder)
+def masked_autoencoder(
+    data: DataSpec,
+    *,
+    corruption: Annotated[SlotValue, Slot("corruption")] = "patches",
+    error_on: Literal["all", "hidden"] = "hidden",
+    **parts: Any,
+) -> Built:
+    """Masked autoencoder: fills in hidden patches, and is judged by these alone.
+
+    It is the denoising autoencoder with other defaults: the idea of He et al. with the networks of
+    an autoencoder, which see a masked example as a whole, in place of a transformer that sees the
+    visible patches only.
+
+    Args:
+        data: the data's shape, support and statistics.
+        corruption: what is hidden in training.
+        error_on: which numbers the squared error counts: all, or those that were hidden.
+        **parts: see `autoencoder`.
+
+    Returns:
+        The model and its one phase.
+
+    Raises:
+        LowerboundError: options that do not fit the data or each other.
+
+    Reference:
+        He et al. 2022, Masked autoencoders are scalable vision learners, arXiv 2111.06377
+    """
+    return _denoising(data, "masked_autoencoder", corruption, error_on, parts)
+
+
+@takes(autoencoder)
+def regularized_autoencoder(
+    data: DataSpec,
+    *,
+    regularizer: Literal["gradient-penalty", "l2", "spectral-norm", "none"] = "gradient-penalty",
+    weight: Annotated[float, Span(min=0)] = 1e-3,
+    code_norm: Annotated[float, Span(min=0)] = 1e-2,
+    **parts: Any,
+) -> Built:
+    """Regularized autoencoder: codes near zero and a smooth decoder, for a density fitted later.
+
+    The recipe two-stage fits that density, from which new data are drawn.
+
+    Args:
+        data: the data's shape, support and statistics.
+        regularizer: what keeps the decoder smooth: a penalty on its Jacobian, on its weights (l2),
+            or weights divided by their largest singular value.
+        weight: of the penalty on Jacobian or weights.
+        code_norm: weight of half the codes' squared norm.
+        **parts: see `autoencoder`.
+
+    Returns:
+        The model and its one phase.
+
+    Raises:
+        LowerboundError: options that do not fit the data.
+
+    Reference:
+        Ghosh et al. 2020, From variational to deterministic autoencoders, arXiv 1903.12436
+    """
+    from ..objectives.autoencoder import regularized
+    from ..training.phase import Phase
+
+    model = _autoencoder(data, "regularized_autoencoder", parts)
+    if regularizer == "spectral-norm":
+        _normalize(model.decoder)
+    objective = partial(
+        regularized,
+        code_norm=code_norm,
+        gradient=weight if regularizer == "gradient-penalty" else 0.0,
+        decay=weight if regularizer == "l2" else 0.0,
+    )
+    return Built(model, [Phase("regularized", objective, [model])])
+
+
+def _autoencoder(data: DataSpec, name: str, parts: dict[str, Any]) -> Autoencoder:
+    from ..models import Autoencoder
+
+    refuse_categories(data, name, "squared error")
+    model = autoencoder(data, **parts).model
+    assert isinstance(model, Autoencoder)
+    return model
+
+
+def _denoising(
+    data: DataSpec,
+    name: str,
+    corruption: SlotValue,
+    error_on: Literal["all", "hidden"],
+    parts: dict[str, Any],
+) -> Built:
+    import torch
+
+    from ..models.denoising import DenoisingAutoencoder
+    from ..objectives.denoising import denoising
+    from ..training.phase import Phase
+
+    plain = _autoencoder(data, name, parts)
+    noise = build("corruption", corruption, data.event_shape)
+    if error_on == "hidden" and not getattr(noise, "hides", True):
+        raise LowerboundError(
+            f"error_on: expected all with a corruption that hides nothing, came {error_on}; pass "
+            f"--error-on all, or --corruption masking"
+        )
+    mean = torch.as_tensor(data.mean)
+    if hasattr(noise, "start"):
+        # Real numbers have no range of their own: two standard deviations.
+        reach = 2.0 * torch.as_tensor(data.std)
+        unbounded = data.support == "real"
+        low = mean - reach if unbounded else torch.zeros_like(mean)
+        noise.start(mean, low, mean + reach if unbounded else torch.ones_like(mean))
+    model = DenoisingAutoencoder(plain.encoder, plain.decoder, noise)
+    return Built(model, [Phase("denoising", partial(denoising, on=error_on), [model])])
+
+
+def _normalize(decoder: Any) -> None:
+    """Every weight of a network divided by its largest singular value.
+
+    Reference:
+        Miyato et al. 2018, Spectral normalization for generative adversarial networks,
+        arXiv 1802.05957
+    """
+    from torch import nn
+    from torch.nn.utils.parametrizations import spectral_norm
+
+    for module in decoder.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            spectral_norm(module)
+
+
+RECIPES = {
+    "autoencoder": autoencoder,
+    "denoising-autoencoder": denoising_autoencoder,
+    "masked-autoencoder": masked_autoencoder,
+    "regularized-autoencoder": regularized_autoencoder,
+}
+
+# What the data are prepared for: there is no `likelihood` to choose (session.py asks).
+for _recipe in RECIPES.values():
+    vars(_recipe)["prepared_for"] = "none"

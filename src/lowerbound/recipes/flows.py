@@ -225,4 +225,4 @@ RECIPES = {
 
 # Densities of values, levels spread over their cells: there is no `likelihood` to choose.
 for _recipe in RECIPES.values():
-    _recipe.prepared_for = "gaussian"
+    _recipe.prepared_for = "gaussian"  # ty: ignore[invalid-assignment]

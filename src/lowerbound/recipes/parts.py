@@ -71,6 +71,7 @@ def latent_model(
     Raises:
         LowerboundError: options that do not fit the data or each other.
     """
+    from ..distributions.pairing import refuse_mismatch
     from ..models import LatentModel
 
     latent_dim = latent_dim or latent_dim_of(data)
@@ -80,8 +81,10 @@ def latent_model(
     # In this order, which decides what each draws from the seed.
     decode = decoder_of(data, coder, decoder, latent_dim, family, start_at_marginal, condition)
     encode = encoder_of(data, coder, encoder, codes, condition)
+    of_codes = build("prior", prior, (latent_dim,), Around(data, encode, condition))
+    refuse_mismatch(of_codes, codes)
     return LatentModel(
-        build("prior", prior, (latent_dim,), Around(data, encode, condition)),
+        of_codes,
         decode,
         encode,
         event_shape=data.event_shape,

@@ -23,7 +23,7 @@ from typing import Any
 
 from ..errors import LowerboundError, nearest
 from ..options import Slot, check, name_of, options_of
-from . import likelihoods, networks, posteriors, priors
+from . import corruptions, likelihoods, networks, posteriors, priors
 from .types import Activation, Around, Builders, SlotValue
 
 __all__ = ["REGISTRIES", "Activation", "Around", "SlotValue", "build", "check_slot", "resolve"]
@@ -33,6 +33,7 @@ REGISTRIES: dict[str, Builders] = {
     "prior": priors.BUILDERS,
     "posterior": posteriors.BUILDERS,
     "network": networks.BUILDERS,
+    "corruption": corruptions.BUILDERS,
 }
 
 

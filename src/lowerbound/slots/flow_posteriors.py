@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from ..distributions import Family
 
 
-def planar(
-    latent_shape: tuple[int, ...], *, transforms: Annotated[int, Span(min=1)] = 8
-) -> Family:
+def planar(latent_shape: tuple[int, ...], *, transforms: Annotated[int, Span(min=1)] = 8) -> Family:
     """Planar flow: a Gaussian bent along a line by each map, all parameters from the encoder.
 
     Args:

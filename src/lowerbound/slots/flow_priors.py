@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..options import Span
 from .types import Activation, Around, Builders
@@ -41,13 +41,13 @@ def flow(
     """
     from ..flows import FlowPrior
 
-    condition = around.condition
-    given = {}
-    if condition is not None:
+    given: dict[str, Any] = {}
+    if around.condition is not None:
+        condition: Any = around.condition
         given = {
             "context": condition.width,
             "event_ranks": condition.event_ranks,
-            "embed": condition.embeddings(),  # ty: ignore[call-non-callable]
+            "embed": condition.embeddings(),
         }
     return FlowPrior(
         latent_shape,

@@ -60,14 +60,23 @@ def choose(stepper: Stepper, resolved: dict[str, Any]) -> dict[str, Any]:
         "resident": stepper.loader.resident,
         "batch_size": stepper.batch_size,
         "report_every": every,
+        "parameters": sum(parameter.numel() for parameter in stepper.model.parameters()),
         "why": {
             "threads": why_threads,
             "precision": why_precision,
             "compile": why_compile,
+            **_parts_of_parameters(stepper.model),
         },
     }
     # What the run began with stays, but for a compiler that is gone.
     return {**choices, **resolved, "compile": compiled}
+
+
+def _parts_of_parameters(model: Any) -> dict[str, str]:
+    """What a model says of its parameters, where they are of several kinds (`counts`)."""
+    counts: dict[str, int] = getattr(model, "counts", None) or {}
+    told = ", ".join(f"{count:,} of the {name}" for name, count in counts.items())
+    return {"parameters": told} if told else {}
 
 
 def _timed(stepper: Stepper, threads: int | None) -> tuple[int, str, float]:

@@ -88,9 +88,10 @@ class _Loop:
             whole=options["patience"] is not None,
             side=stepper.side,
         )
+        condition = getattr(stepper.model, "condition", None)  # of a part of the datum: its part
         self._told = partial(
             in_stored_units,
-            log_jacobian=data.spec.log_jacobian,
+            log_jacobian=getattr(condition, "log_jacobian", data.spec.log_jacobian),
             likelihood=getattr(stepper.model, "no_likelihood", None) is None,
         )
 
@@ -189,8 +190,7 @@ class _Loop:
                 self.stepper.scheduled(self.stepper.clock()),
             )
         values = self._told(measured)
-        found = next((values[name] for name in ("iwae", "bound") if name in values), None)
-        score = -next(iter(values.values())) if found is None else found
+        score = _score(values)
         score = self.processes.mean(score)  # what follows from it must be the same on all
         best = state.best is None or score > state.best
         state.best, state.waited = (score, 0) if best else (state.best, state.waited + 1)
@@ -214,3 +214,13 @@ class _Loop:
             self.state.save(self.folder)
             self.stepper.saved_at = self.state.step
             yield Checkpointed(self.state.step)
+
+
+def _score(values: Mapping[str, float]) -> float:
+    """What is better when it is larger: the tightest bound that a phase tells of, else the first
+    phase's loss with its sign turned."""
+    for kind in ("log_likelihood", "iwae", "bound"):
+        for name, value in values.items():
+            if name.rpartition("/")[2] == kind:
+                return value
+    return -next(iter(values.values()))

@@ -22,18 +22,21 @@ def in_stored_units(
 
     >>> in_stored_units({"loss": 3.0, "bound": -3.0, "distortion": 2.0, "rate": 1.0}, -10.0)
     {'loss': 13.0, 'bound': -13.0, 'distortion': 12.0, 'rate': 1.0}
+    >>> in_stored_units({"vae/loss": 3.0, "vae/bound": -3.0, "critic/loss": 0.7}, -10.0)
+    {'vae/loss': 13.0, 'vae/bound': -13.0, 'critic/loss': 0.7}
     >>> in_stored_units({"loss": 3.0, "bound": -3.0, "rate": 1.0}, 0.0, likelihood=False)
     {'loss': 3.0, 'rate': 1.0}
     """
-    bounded = any(name.rpartition("/")[2] == "bound" for name in values)
+    # Of each phase: an auxiliary one, a discriminator's say, has a loss that is no bound on log p.
+    bounded = {n.rpartition("/")[0] for n in values if n.rpartition("/")[2] in _RISES}
     told: dict[str, float] = {}
     for name, value in values.items():
-        kind = name.rpartition("/")[2]
+        phase, _, kind = name.rpartition("/")
         if kind in (*_RISES, "distortion") and not likelihood:
             continue
         if kind in _RISES:
             value += log_jacobian
-        elif kind == "distortion" or (kind == "loss" and bounded and likelihood):
+        elif kind == "distortion" or (kind == "loss" and phase in bounded and likelihood):
             value -= log_jacobian
         told[name] = value
     return told

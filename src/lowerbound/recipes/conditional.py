@@ -1,0 +1,268 @@
+"""Recipes of conditional models: p(x | label), p(x | attributes), p(missing part | the rest)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from ..errors import LowerboundError
+from ..options import Slot, Span, takes
+from ..slots import SlotValue
+from .parts import (
+    Built,
+    decoder_of,
+    encoder_of,
+    latent_dim_of,
+    latent_model,
+    likelihood_of,
+    networks_of,
+)
+
+if TYPE_CHECKING:
+    from ..data.spec import DataSpec
+    from ..models.conditions import Condition
+
+# Options of `latent_model` that a model without a Gaussian code has no use for.
+_OF_GAUSSIAN_CODES = {"prior": ("standard-normal", "network"), "posterior": ("diagonal",)}
+
+
+@takes(latent_model, but=("condition",))
+def cvae(
+    data: DataSpec,
+    *,
+    given: Literal["labels", "attributes"] = "labels",
+    latent: Literal["gaussian", "categorical"] = "gaussian",
+    prior: Annotated[SlotValue, Slot("prior")] = "standard-normal",
+    recognition: Literal["exact", "network"] = "exact",
+    bound: Literal["elbo", "iwae"] = "elbo",
+    samples: Annotated[int | None, Span(min=1, unit="samples")] = None,
+    beta: Annotated[float, Span(min=0)] = 1.0,
+    **parts: Any,
+) -> Built:
+    """Conditional VAE: p(x | c) with c the label, or the attributes, of each example.
+
+    Args:
+        data: the data's shape, support and statistics, their classes and attributes.
+        given: what the model is conditioned on.
+        latent: the code: Gaussian, or one of latent-dim categories, which are summed exactly.
+        prior: what codes look like: the same whatever the condition, so that a code is what the
+            condition leaves open; or network, a function of the condition.
+        recognition: of categorical codes: the exact posterior, or that of a network.
+        bound: what is maximised: the ELBO, or the importance-weighted bound of IWAE.
+        samples: codes drawn for each example; by default 1 for elbo, 5 for iwae.
+        beta: weight of the rate in the objective of elbo; reported bounds are always at beta 1.
+        **parts: see `latent_model`.
+
+    Returns:
+        The model and its one phase.
+
+    Raises:
+        LowerboundError: data without labels or attributes; options that do not fit.
+
+    Reference:
+        Sohn, Lee & Yan 2015, Learning structured output representation using deep conditional
+        generative models, NeurIPS; Kingma et al. 2014, Semi-supervised learning with deep
+        generative models, arXiv 1406.5298
+    """
+    from ..models.conditions import GivenAttributes, GivenLabel
+
+    if given == "labels":
+        if not data.classes:
+            other = "; or --given attributes" if data.attributes else ""
+            raise LowerboundError(
+                f"cvae: expected data with labels, came {data.name} without; pass images in a "
+                f"folder per class, a table's column with --key, or 'labels' in an .npz{other}"
+            )
+        condition: Condition = GivenLabel(data.classes)
+    else:
+        if not data.attributes:
+            raise LowerboundError(
+                f"cvae: expected data with attributes, came {data.name} without; pass 'attributes' "
+                f"(N, A) in an .npz, or a table's columns with --attributes"
+            )
+        condition = GivenAttributes(data.attributes, data.attribute_mean, data.attribute_std)
+    options = {"bound": bound, "samples": samples, "beta": beta}
+    return _built(data, condition, latent, recognition, options, prior=prior, **parts)
+
+
+@takes(latent_model, but=("condition",))
+def completion(
+    data: DataSpec,
+    *,
+    missing: Annotated[int | None, Span(min=1, max=3, unit="quadrants")] = None,
+    mask: str | None = None,
+    latent: Literal["gaussian", "categorical", "none"] = "gaussian",
+    prior: Annotated[SlotValue, Slot("prior")] = "network",
+    recognition: Literal["exact", "network"] = "exact",
+    bound: Literal["elbo", "iwae"] = "elbo",
+    samples: Annotated[int | None, Span(min=1, unit="samples")] = None,
+    beta: Annotated[float, Span(min=0)] = 1.0,
+    **parts: Any,
+) -> Built:
+    """Completion: p(missing part | the rest), a conditional VAE of part of each example.
+
+    Likelihoods are those of the missing part alone. With latent none it is the baseline: one
+    network that predicts the missing part, without a code.
+
+    Args:
+        data: the data's shape, support and statistics.
+        missing: quadrants of each image to predict: 1 is the lower right one, 2 the right half, 3
+            all but the lower left one.
+        mask: what is missing, in place of quadrants: left, right, top, bottom, centre; boxes
+            (random ones, the default for images) or pixels (random ones, the default otherwise;
+            pixels:0.5 for half of them), which make a model of any mask; or an image file of the
+            data's size, bright where they are missing, which has to stay where it is.
+        latent: the code: Gaussian, one of latent-dim categories, which are summed exactly, or none.
+        prior: what codes look like: network, a function of what is observed; or the same for all.
+        recognition: of categorical codes: the exact posterior, or that of a network.
+        bound: what is maximised: the ELBO, or the importance-weighted bound of IWAE.
+        samples: codes drawn for each example; by default 1 for elbo, 5 for iwae.
+        beta: weight of the rate in the objective of elbo; reported bounds are always at beta 1.
+        **parts: see `latent_model`.
+
+    Returns:
+        The model and its one phase.
+
+    Raises:
+        LowerboundError: a mask that does not fit the data; options that do not fit.
+
+    Reference:
+        Sohn, Lee & Yan 2015, Learning structured output representation using deep conditional
+        generative models, NeurIPS
+    """
+    import torch
+
+    from ..models.conditions import GivenPart
+
+    if missing is not None and mask is not None:
+        raise LowerboundError(
+            f"completion: expected one of missing and mask, came missing {missing} and mask {mask}"
+        )
+    image = len(data.event_shape) == 3
+    name = f"quadrants:{missing}" if missing else mask or ("boxes" if image else "pixels")
+    levels = data.levels if data.support == "categories" else None
+    condition = GivenPart(data.event_shape, name, levels)
+    condition.counting(torch.from_numpy(data.log_jacobians))
+    options = {"bound": bound, "samples": samples, "beta": beta}
+    return _built(data, condition, latent, recognition, options, prior=prior, **parts)
+
+
+def _built(
+    data: DataSpec,
+    condition: Condition,
+    latent: str,
+    recognition: str,
+    options: dict[str, Any],
+    **parts: Any,
+) -> Built:
+    """The model with that code, and its phase."""
+    from .. import bounds
+    from ..models.conditional import MaskedLikelihood
+    from ..objectives import enumerated
+    from ..training.phase import Phase
+
+    if options["bound"] == "iwae" and (options["beta"] != 1.0 or latent != "gaussian"):
+        came = f"beta {options['beta']:g}" if options["beta"] != 1.0 else f"latent {latent}"
+        raise LowerboundError(f"bound iwae: expected beta 1 and latent gaussian, came {came}")
+    if latent == "gaussian":
+        model = latent_model(data, condition=condition, **_with_network(parts))
+        if condition.of_x:
+            model.likelihood = MaskedLikelihood(model.likelihood)  # ty: ignore
+        if options["bound"] == "iwae":
+            objective: Any = partial(bounds.iwae, samples=options["samples"] or 5)
+        else:
+            count = options["samples"] or 1
+            objective = partial(bounds.elbo, samples=count, beta=options["beta"])
+        return Built(model, [Phase(options["bound"], objective, [model])])
+    for name, known in _OF_GAUSSIAN_CODES.items():
+        value = parts.get(name, known[0])
+        if not isinstance(value, str) or value not in known:
+            raise LowerboundError(f"{name}: expected none with latent {latent}, came {value}")
+    if latent == "none":
+        model = _direct(data, condition, parts)
+        return Built(model, [Phase("likelihood", enumerated.likelihood, [model])])
+    objective = partial(enumerated.enumerated, beta=options["beta"])
+    model = _discrete(data, condition, recognition, parts)
+    return Built(model, [Phase("elbo", objective, [model])])
+
+
+def _with_network(parts: dict[str, Any]) -> dict[str, Any]:
+    """A prior network as wide as the others, where nobody said otherwise."""
+    prior = parts["prior"]
+    named = {"name": prior} if isinstance(prior, str) else prior
+    if not isinstance(named, Mapping) or named.get("name") != "network":
+        return parts
+    own = {n: parts.get(n) for n in ("hidden", "activation") if parts.get(n) is not None}
+    return {**parts, "prior": {**own, **named}}
+
+
+def _pieces(data: DataSpec, parts: dict[str, Any]) -> Any:
+    family, reason = likelihood_of(data, parts.get("likelihood", "auto"))
+    hidden, activation = parts.get("hidden"), parts.get("activation")
+    return family, reason, networks_of(data, parts.get("network", "auto"), hidden, activation)
+
+
+def _discrete(data: DataSpec, condition: Condition, recognition: str, parts: dict[str, Any]) -> Any:
+    """A model with a code of one category, and the prior network that belongs to it."""
+    from ..distributions import Head
+    from ..distributions.onehot import OneHot
+    from ..models.conditional import DiscreteLatentModel, MaskedLikelihood
+    from ..networks import MLP
+
+    count = parts.get("latent_dim") or latent_dim_of(data)
+    family, reason, coder = _pieces(data, parts)
+    codes = OneHot((count,))
+    at_marginal = parts.get("start_at_marginal", True)
+    decode = decoder_of(data, coder, parts.get("decoder"), count, family, at_marginal, condition)
+    encode = None
+    if recognition == "network":
+        encode = encoder_of(data, coder, parts.get("encoder"), codes, condition)
+    width, hidden = condition.width, parts.get("hidden")
+    hidden = (512, 512) if hidden is None else hidden
+    network = MLP((width,), (count,), hidden=hidden, activation=parts.get("activation") or "relu")
+    return DiscreteLatentModel(
+        Head(network, codes, condition.event_ranks, condition.embeddings()),
+        MaskedLikelihood(decode) if condition.of_x else decode,
+        encode,
+        event_shape=data.event_shape,
+        latent_shape=(count,),
+        no_likelihood=reason,
+        condition=condition,
+    )
+
+
+def _direct(data: DataSpec, condition: Condition, parts: dict[str, Any]) -> Any:
+    """A network from what is observed to what is missing."""
+    import torch
+
+    from ..distributions import Head
+    from ..models.conditional import DirectModel, Joined, MaskedLikelihood
+    from ..networks import start
+
+    family, reason, coder = _pieces(data, parts)
+    network = coder.decoder((condition.width,), family.raw_shape)
+    if parts.get("start_at_marginal", True):
+        raw = family.start(torch.as_tensor(data.mean), torch.as_tensor(data.std))
+        start(network, raw, torch.zeros(1, condition.width))
+    head = Head(Joined(network), family, condition.event_ranks, condition.embeddings())
+    return DirectModel(
+        MaskedLikelihood(head) if condition.of_x else head,
+        event_shape=data.event_shape,
+        condition=condition,
+        no_likelihood=reason,
+    )
+
+
+def _settled(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with a mask's file from the root: a run is opened from any folder."""
+    mask = arguments.get("mask")
+    if isinstance(mask, str) and Path(mask).expanduser().is_file():
+        return {**arguments, "mask": str(Path(mask).expanduser().resolve())}
+    return dict(arguments)
+
+
+completion.settled = _settled  # ty: ignore[missing-attribute]
+
+RECIPES = {"cvae": cvae, "completion": completion}
