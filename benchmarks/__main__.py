@@ -8,7 +8,14 @@ import traceback
 from collections.abc import Sequence
 
 SPEED = ("startup", "train_speed", "profile_step", "likelihood_speed")
-RESULTS = ("mnist_bottleneck", "mnist_iwae", "cvae_quadrants", "mnist_2d", "denoising_probes")
+RESULTS = (
+    "mnist_bottleneck",
+    "mnist_iwae",
+    "cvae_quadrants",
+    "mnist_2d",
+    "denoising_probes",
+    "pythae_models",
+)
 
 
 def main(argv: Sequence[str]) -> int:

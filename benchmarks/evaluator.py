@@ -48,7 +48,7 @@ Pixels = Literal["bernoulli", "gaussian"]
 WIDENED = (0.8, 1.0, 1.2, 1.5, 2.0)
 _TRIED, _TRIED_SAMPLES = 200, 100
 _ERRORS = 10_000  # training images that give σ²
-_STEPS = 30
+_STEPS, _AT_ONCE = 12, 250
 _DAMPING = (1e-3, 10.0, 0.3)  # at first; after a step that failed; after one that did not
 
 
@@ -93,13 +93,15 @@ def measure(
         found = lowerbound.estimate_log_likelihood(latent_model(given), x, samples=samples)
         return Measured(found.values.numpy(), float(found.ess.mean()))
     model, sigma = autoencoder(given, seen[:_ERRORS], pixels)
-    bounds = {}
-    for model.widened in WIDENED:
-        tried = lowerbound.estimate_log_likelihood(model, seen[:_TRIED], samples=_TRIED_SAMPLES)
-        bounds[model.widened] = float(tried.values.mean())
-    model.widened = max(bounds, key=lambda each: bounds[each])
-    found = lowerbound.estimate_log_likelihood(model, x, samples=samples)
-    note = f"s = {model.widened:g}" + (f", σ = {sigma:.3f}" if pixels == "gaussian" else "")
+
+    def estimated(x: Tensor, mode: Tensor, root: Tensor, widened: float, samples: int) -> Any:
+        return lowerbound.estimate_log_likelihood(model, x, mode, widened * root, samples=samples)
+
+    few = seen[:_TRIED], *model.laplace(seen[:_TRIED])
+    bounds = {s: float(estimated(*few, s, _TRIED_SAMPLES).values.mean()) for s in WIDENED}
+    widened = max(bounds, key=lambda each: bounds[each])
+    found = estimated(x, *model.laplace(x), widened, samples)
+    note = f"s = {widened:g}" + (f", σ = {sigma:.3f}" if pixels == "gaussian" else "")
     return Measured(found.values.numpy(), float(found.ess.mean()), note)
 
 
@@ -122,8 +124,7 @@ class _Posteriors(nn.Module):
 
     def __init__(self, parts: Any) -> None:
         super().__init__()
-        self.register_buffer("loc", parts.loc)
-        self.register_buffer("scale", parts.scale.expand_as(parts.loc))
+        self.loc, self.scale = parts.loc, parts.scale.expand_as(parts.loc)
         self.event_shape = (CODES,)
 
     def forward(self) -> GaussianMixtureDistribution:
@@ -178,21 +179,28 @@ class LaplaceModel(nn.Module):
         super().__init__()
         self.prior = mixture.as_prior()
         self.likelihood, self.start, self.deviation = likelihood, start, deviation
-        self.widened = 1.0
         self.event_shape = tuple(likelihood.event_shape)
         self.latent_shape = tuple(mixture.event_shape)
 
-    def decode(self, z: Tensor) -> Any:
+    def encode(self, x: Tensor, mode: Tensor, root: Tensor) -> FullNormal:
+        """N(mode, root rootᵀ), both found beforehand for these data."""
+        return FullNormal(mode, root)
+
+    def decode(self, z: Tensor, *found: Tensor) -> Any:
         """p(x|z)."""
         return self.likelihood(z)
 
+    def laplace(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Modes ``(N, D)`` and the roots ``(N, D, D)`` of their inverse curvatures."""
+        modes, roots = zip(*(self._laplace(some) for some in x.split(_AT_ONCE)), strict=True)
+        return torch.cat(modes), torch.cat(roots)
+
     @torch.no_grad()
-    def encode(self, x: Tensor) -> FullNormal:
-        """N(mode, s² H⁻¹), H the Gauss–Newton precision of log p(x, z) at the mode.
+    def _laplace(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The mode of log p(x, z), and the root of H⁻¹, H the Gauss–Newton precision there.
 
         p(z) is the component that is likeliest at the start. Damped steps (Levenberg–Marquardt,
-        each datum with a damping of its own) go on where they raise log p(x, z) and are taken back
-        where they do not.
+        each datum with a damping of its own) are kept where they raise log p(x, z).
         """
         z = self.start(x)
         mixture = self.prior.mixture
@@ -220,13 +228,13 @@ class LaplaceModel(nn.Module):
             damping = damping * torch.where(good, better, worse)
             gradient, curvature = self._local(z, x, mean, precision)
         root = torch.linalg.cholesky(torch.linalg.inv(curvature))
-        return FullNormal(z, self.widened * root)
+        return z, root
 
     def _local(
         self, z: Tensor, x: Tensor, mean: Tensor, precision: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Gradient of log p(x, z) in z, and the Gauss–Newton precision."""
-        raw, jacobian = self._linear(z)  # of the raw output: (N, P), (N, P, D)
+        raw, jacobian = linearized(self.likelihood.network, z)
         with torch.enable_grad():
             leaf = raw.detach().requires_grad_()
             family = self.likelihood.family(leaf)
@@ -236,19 +244,28 @@ class LaplaceModel(nn.Module):
         rooted = self.deviation(raw).unsqueeze(-1) * jacobian
         return gradient, rooted.mT @ rooted + precision
 
-    def _linear(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The network's output at codes and its Jacobian, forward, a code's number at a time."""
 
-        def network(z: Tensor) -> Tensor:
-            return self.likelihood.network(z)
+def linearized(network: nn.Module, z: Tensor) -> tuple[Tensor, Tensor]:
+    """A plain network's output at codes and its Jacobian: ``(N, D)`` to ``(N, P)``, ``(N, P, D)``.
 
-        columns = []
-        raw = network(z)
-        for number in range(z.shape[-1]):
-            direction = torch.zeros_like(z)
-            direction[:, number] = 1.0
-            columns.append(torch.func.jvp(network, (z,), (direction,))[1])
-        return raw, torch.stack(columns, -1)
+    Args:
+        network: `nn.Linear`, `nn.ReLU` and `nn.Sigmoid`, one after the other.
+        z: codes.
+    """
+    slopes = torch.eye(z.shape[-1]).expand(len(z), -1, -1)  # (N, D, width)
+    for layer in network.modules():
+        if isinstance(layer, nn.Sequential):
+            continue
+        z = layer(z)
+        if isinstance(layer, nn.Linear):
+            slopes = slopes @ layer.weight.mT
+        elif isinstance(layer, nn.ReLU):
+            slopes = slopes * (z > 0).unsqueeze(-2)
+        elif isinstance(layer, nn.Sigmoid):
+            slopes = slopes * (z * (1 - z)).unsqueeze(-2)
+        else:
+            raise TypeError(f"expected Linear, ReLU or Sigmoid, came {type(layer).__name__}")
+    return z, slopes.mT
 
 
 def _mlp(given: Mapping[str, Tensor], side: str, outputs: tuple[str, ...]) -> nn.Sequential:

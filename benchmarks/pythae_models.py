@@ -2,10 +2,10 @@
 
 For both the same images (MNIST, every pixel drawn once, 0 or 1 with its grey value as probability,
 one draw for both), networks (784-512-20-512-784, ReLU, pythae's default), epochs, batches in a new
-random order in every epoch, and optimizer (Adam, constant rate, no weight decay, no clipping). The
-objectives are the same too: distortion and rate in nats, summed over pixels and codes, mean over
-the batch; one code per example; the rate in closed form, but sampled with VampPrior. pythae's loss
-of IWAE is Σ w̃ log w with the weights w̃ held constant, whose gradient is that of the bound.
+random order in every epoch, and optimizer (Adam, no weight decay, no clipping). The objectives are
+the same too: distortion and rate in nats, summed over pixels and codes, mean over the batch; one
+code per example; the rate in closed form, but sampled with VampPrior. pythae's loss of IWAE is
+Σ w̃ log w with the weights w̃ held constant, whose gradient is that of the bound.
 
 Different are: the initial weights, drawn from the same seed by each library in its own way; the
 precision of the networks' products, which ours chooses (column "how"); the pseudo-inputs, pythae's
@@ -109,6 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("--epochs", type=int, default=20)
     found.add_argument("--batch", type=int, default=100)
     found.add_argument("--learning-rate", type=float, default=1e-3)
+    found.add_argument(
+        "--schedule",
+        choices=("constant", "cosine"),
+        default="constant",
+        help="of ours; pythae's trainer keeps the rate as it is unless it is given a scheduler",
+    )
     found.add_argument("--seeds", type=int, default=1, help="how often all is trained")
     found.add_argument("--iwae-samples", type=int, default=5)
     found.add_argument("--beta", type=float, default=4.0)
@@ -165,6 +171,7 @@ def _contestant(who: str, name: str, seed: int, given: argparse.Namespace) -> Co
     command += ["--model", name, "--data", str(given.data), "--seed", str(seed)]
     command += ["--epochs", str(given.epochs), "--batch", str(given.batch)]
     command += ["--learning-rate", str(given.learning_rate), "--threads", str(given.threads)]
+    command += [] if peer else ["--schedule", given.schedule]
     command += ["--samples", str(given.iwae_samples), "--beta", str(given.beta)]
     command += ["--pseudo-inputs", str(given.pseudo_inputs)]
     command += ["--components", str(given.components)]
@@ -187,10 +194,11 @@ def paired(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
 
 
 def _report(races: Sequence[Race], given: argparse.Namespace, tested: int, trained: int) -> str:
+    cosine = " for pythae, cosine for ours" if given.schedule == "cosine" else ""
     settings = (
         f"{trained:,} training images, {given.epochs} epochs, batches of {given.batch}, learning "
-        f"rate {given.learning_rate:g}; IWAE with K = {given.iwae_samples}, β = {given.beta:g}, "
-        f"{given.pseudo_inputs} pseudo-inputs, {given.components} components in the mixture. Each "
+        f"rate {given.learning_rate:g}, constant{cosine}; IWAE with K = {given.iwae_samples}, β = "
+        f"{given.beta:g}, {given.pseudo_inputs} pseudo-inputs, {given.components} components in the mixture. Each "
         f"is a process of its own with {given.threads} thread{'s' * (given.threads > 1)}; an epoch "
         "of each in turn."
     )

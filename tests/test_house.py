@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "session": BUILDERS | {"recipes", "data", "training", "runs"},
     "conditioning": GROUND | {"data", "evaluation", "runs"},
     "pictures": BUILDERS | REPORTS | {"data", "training", "runs", "conditioning"},
-    "demos": BUILDERS | {"data", "mixtures", "plots", "training"},
+    "demos": BUILDERS | {"data", "plots", "recipes", "training"},
     "embedding": BUILDERS | REPORTS | {"data", "training", "recipes", "runs"},
     "denoising": BUILDERS | REPORTS | {"data", "training", "runs", "pictures"},
     "api": BUILDERS

@@ -14,6 +14,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--learning-rate", type=float, required=True)
+    parser.add_argument("--schedule", default="constant", help="of ours; pythae has no default one")
     parser.add_argument("--samples", type=int, required=True, help="of IWAE")
     parser.add_argument("--beta", type=float, required=True)
     parser.add_argument("--pseudo-inputs", type=int, required=True)

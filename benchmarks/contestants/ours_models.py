@@ -35,10 +35,8 @@ class Turns:
         """Take an event of training."""
         if isinstance(event, Started):
             chosen = event.resolved
-            note = (
-                f"{chosen['precision']}, {'' if chosen['compile'] else 'not '}compiled, "
-                f"{chosen['threads']} threads"
-            )
+            compiled = "compiled" if chosen["compile"] else "not compiled"
+            note = f"{chosen['precision']}, {compiled}"
             self.link.ready(parameters=chosen["parameters"], note=note)
             self.link.wait()
         elif isinstance(event, HeldOut):
@@ -126,12 +124,12 @@ def main() -> None:
             epochs=given.epochs,
             batch_size=given.batch,
             learning_rate=given.learning_rate,
-            schedule="constant",
+            schedule=given.schedule,
             seed=given.seed,
             threads=given.threads,
             **options,
         )
-        model = run.model
+        model: Any = run.model
         found.update(arrays(model))
         if given.model == "ae-gmm":
             x = torch.from_numpy(train).float().view(-1, *model.event_shape)

@@ -75,3 +75,11 @@ def test_bytes_are_no_table(tmp_path):
     path.write_bytes(b"\xff\xfe\x00\x81" * 9)
     with pytest.raises(LowerboundError, match="expected a table of texts"):
         load(path)
+
+
+def test_a_column_of_fractions_is_no_label(tmp_path):
+    (tmp_path / "points.csv").write_text("x,y\n" + "\n".join(f"{i},{i / 7}" for i in range(30)))
+    data = load(tmp_path / "points.csv")
+    assert data.facts.columns == ("x", "y") and data.train.labels is None
+    named = load(tmp_path / "points.csv", key="y")  # who says so means it
+    assert named.facts.columns == ("x",) and len(named.spec.classes) == 30

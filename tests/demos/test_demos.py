@@ -108,7 +108,7 @@ def test_the_density_is_one_and_its_quadrature_right() -> None:
 
 
 def test_a_mixture_beats_a_gaussian_and_a_continuous_latent_is_a_density() -> None:
-    found = densities.fitted(examples=2000, steps=100, components=(3,))
+    found = densities.fitted(examples=2000, steps=250, components=(3,))
     x = densities.grid()
     values = {name: densities.expected(log_q, x) for name, log_q in found.items()}
     assert values["one Gaussian"] < values["mixture of 3, EM"] < -1.45

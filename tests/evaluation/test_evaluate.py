@@ -264,6 +264,7 @@ def test_json_both_ways(inexact: Inexact, x: Tensor) -> None:
         "baseline_bits_per_dim",
         "settings",
         "prior_monte_carlo",
+        "gap",
     ]
     assert found.log_likelihood is not None
     assert found.log_likelihood.note.endswith("binarized once from a fixed seed")

@@ -65,10 +65,10 @@ def test_its_error_is_that_over_examples(independent: Known) -> None:
 
 def test_an_evaluation_tells_it_when_asked(coupled: Known) -> None:
     """Of the stored values, like the bound beside it, and it survives its JSON."""
-    model = model_with(coupled, Off(coupled))
+    model = model_with(coupled, Off(coupled, shift=0.1, factor=1.2))
     spec = DataSpec("toy", "vector", (8,), "real", log_jacobian=-3.0)
     assert evaluate(model, spec, coupled.x, samples=200).gap is None
-    result = evaluate(model, spec, coupled.x, samples=2000, gap=True)
+    result = evaluate(model, spec, coupled.x, samples=1000, gap=True)
     gap, bound = result.gap, result.bound
     assert gap is not None and bound is not None and result.log_likelihood is not None
     assert gap.log_likelihood == pytest.approx(result.log_likelihood.value, abs=0.02)

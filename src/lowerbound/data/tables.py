@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ def read(path: Path, label: str | None = None, attributes: tuple[str, ...] | Non
     """A table with a header.
 
     Columns of numbers are features; a column called `label`, `class`, `target`, `species` or `y`
-    (or `label`, where given) holds the classes; other columns of texts are left aside, and told.
-    Columns in `attributes` are no features but attributes of each example.
+    (or `label`, where given) holds the classes, unless its numbers are fractions; other columns of
+    texts are left aside, and told. Columns in `attributes` are no features but attributes of each
+    example.
 
     Raises:
         LowerboundError: no header; rows of another length; no column of numbers; no such column.
@@ -67,6 +69,7 @@ def read(path: Path, label: str | None = None, attributes: tuple[str, ...] | Non
                 f"came '{name}'{nearest(name, header)}"
             )
     lowered = [name.lower() for name in header]
+    named = label is not None
     if label is None:
         label = next((header[lowered.index(name)] for name in _LABELS if name in lowered), None)
     features: dict[str, np.ndarray] = {}
@@ -80,7 +83,7 @@ def read(path: Path, label: str | None = None, attributes: tuple[str, ...] | Non
                     f"expected attributes of numbers, came texts in column '{name}' of {path.name}"
                 )
             beside[name] = np.array(numbers, np.float32)
-        elif name == label:
+        elif name == label and (named or not _continuous(numbers)):
             labels = _labels(cells, numbers)
         elif any(number is None for number in numbers):
             aside.append(name)
@@ -112,6 +115,11 @@ def _number(cell: str) -> float | None:
         return float(cell)
     except ValueError:
         return None
+
+
+def _continuous(numbers: list[float | None]) -> bool:
+    """Whether a column holds fractions, which name no classes: the ``y`` of a point, say."""
+    return any(n is not None and math.isfinite(n) and n != round(n) for n in numbers)
 
 
 def _labels(cells: tuple[str, ...], numbers: list[float | None]) -> np.ndarray:

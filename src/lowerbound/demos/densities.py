@@ -126,6 +126,14 @@ def fitted(
     return found
 
 
+def _place(values: dict[str, float]) -> str:
+    """Where the continuous latent stands among the mixtures, in words."""
+    few, many, found = (values[n] for n in (*list(values)[1:3], list(values)[-1]))
+    if found > many:
+        return "above both"
+    return "between the two" if found > few else "below both"
+
+
 def demonstrate(*, seed: int = 0) -> Demonstration:
     """All densities, and what they give to unseen data."""
     from ..plots.demos import densities
@@ -150,8 +158,9 @@ def demonstrate(*, seed: int = 0) -> Demonstration:
         "is E_p log q, by quadrature over x; the continuous-latent model's log q(x) is itself an "
         "integral over its one code dimension, by quadrature as well, and no bound. It is trained "
         "on the importance-weighted bound. What is missing to the density's own value is KL(p‖q). "
-        "The mixture of 3 has 8 parameters and that of 10 has 29, each at its maximum of the "
-        "likelihood; the continuous one could come as near as one likes, but has to be trained.",
+        "A mixture of 3 has 8 parameters, one of 10 has 29. A continuous latent is a mixture of "
+        "infinitely many, but its encoder and decoder have to find them: after this much training "
+        f"it lies {_place(values)}.",
         {"density": best, **{n.replace(" ", "_").replace(",", ""): v for n, v in values.items()}},
         ("model", "held-out log-likelihood, nats", "KL(p‖q), nats", "its mass on the grid"),
         rows,

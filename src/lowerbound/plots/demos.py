@@ -307,11 +307,11 @@ def manifolds(found: Mapping[tuple[str, str], Any]) -> Figure:
             axes.scatter(*made.x.T, s=6, c=along, cmap="viridis", lw=0, label="reconstructed")
             axes.set_aspect("equal")
             continue
-        axes.set_title(title, fontsize=10, color=INK, loc="left")
+        axes.set_title(title, fontsize=10, color=INK, loc="left", y=0.93)
         axes.scatter(*held_out.x.T, s=4, color=TRAIN, alpha=0.3, lw=0, depthshade=False)
         axes.scatter(*made.x.T, s=6, c=along, cmap="viridis", lw=0, depthshade=False)
         axes.view_init(elev=14, azim=-62)
-        axes.set_box_aspect((1, 1, 0.8), zoom=1.12)
+        axes.set_box_aspect((1, 1, 0.8), zoom=0.95)
         for axis, label in zip((axes.xaxis, axes.yaxis, axes.zaxis), range(3), strict=True):
             axis.set_label_text(f"x$_{label}$", fontsize=9.5, color=INK)
             axis.set_pane_color((1, 1, 1, 0))
