@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-SPEED = ("startup", "train_speed", "profile_step", "likelihood_speed")
+SPEED = ("startup", "train_speed", "profile_step", "likelihood_speed", "mixture_speed")
 RESULTS = (
     "mnist_bottleneck",
     "mnist_iwae",
@@ -15,6 +15,7 @@ RESULTS = (
     "mnist_2d",
     "denoising_probes",
     "pythae_models",
+    "mnist_models",
 )
 
 

@@ -36,7 +36,10 @@ MODELS: dict[str, tuple[list[str], str]] = {
         ["--recipe", "vae", "--prior", "vamp", "--latent-dim", "50", *_PAPER],
         "–",
     ),
-    "two-layer ladder": (["--recipe", "hierarchical-vae", "--layers", "100,50"], "85.33 (2 layers)"),
+    "two-layer ladder": (
+        ["--recipe", "hierarchical-vae", "--layers", "100,50"],
+        "85.33 (2 layers)",
+    ),
     "conv VAE": (
         ["--recipe", "vae", "--latent-dim", "32", "--network", "conv"],
         "81.31 (conv ResNets)",
@@ -104,7 +107,8 @@ def _row(name: str, run: Path) -> list[object]:
     result, known = evaluation(run), description(run)
     likelihood, rows = result["log_likelihood"], known["data"]["spec"]["train"]
     with safe_open(run / "weights.safetensors", "pt") as weights:
-        count = sum(weights.get_tensor(key).numel() for key in weights.keys())
+        names = weights.keys()
+        count = sum(weights.get_tensor(key).numel() for key in names)
     return [
         name,
         f"{-likelihood['value']:.2f} ± {likelihood['standard_error']:.2f}",

@@ -198,9 +198,9 @@ def _report(races: Sequence[Race], given: argparse.Namespace, tested: int, train
     settings = (
         f"{trained:,} training images, {given.epochs} epochs, batches of {given.batch}, learning "
         f"rate {given.learning_rate:g}, constant{cosine}; IWAE with K = {given.iwae_samples}, β = "
-        f"{given.beta:g}, {given.pseudo_inputs} pseudo-inputs, {given.components} components in the mixture. Each "
-        f"is a process of its own with {given.threads} thread{'s' * (given.threads > 1)}; an epoch "
-        "of each in turn."
+        f"{given.beta:g}, {given.pseudo_inputs} pseudo-inputs, {given.components} components in "
+        f"the mixture. Each is a process of its own with {given.threads} "
+        f"thread{'s' * (given.threads > 1)}; an epoch of each in turn."
     )
     measured = (
         f"log p(x) of {tested:,} test images, binarized once, k = {given.samples:,}, float32, the "

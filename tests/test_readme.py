@@ -32,9 +32,27 @@ def test_the_run_verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     short = ["--epochs", "1", "--threads", "1", "--no-evaluate"]
     assert main(["train", "digits", "--out", "runs/photos", *short]) == 0
     for verb in ("evaluate", "sample", "reconstruct", "resume"):
-        [words] = commands(f"{verb} ")
+        [words] = commands(f"{verb} runs/photos")
         assert main([*words, "--samples", "5"] if verb == "evaluate" else words) == 0
     assert Path("out.png").is_file()
+
+
+def test_the_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, for they build on each other."""
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("digit.png", "noisy.png"):
+        Image.linear_gradient("L").resize((8, 8)).save(name)
+    block = next(b for b in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if " embed " in b)
+    lines = [shlex.split(line, comments=True)[1:] for line in block.splitlines()]
+    assert len(lines) > 8
+    short = ["--steps", "3", "--threads", "1"]
+    for words in lines:
+        trains = words[0] in ("train", "embed")
+        assert main([*words, *(short if trains else [])]) == 0, words
+    for name in ("threes.png", "completions.png", "clean.png", "maps.png"):
+        assert Path(name).is_file()
 
 
 @pytest.mark.parametrize("words", commands("train --recipe") + commands("recipes"))

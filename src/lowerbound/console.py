@@ -33,15 +33,22 @@ _TWICE = ("bits/dim",)  # units in which a quantity is told a second time
 
 # What a step's values are called.
 _VALUES = {
+    "log_likelihood": "log p(x)",
     "bound": "ELBO",
     "iwae": "IWAE bound",
     "squared_error": "squared error",
     "rate": "rate",
     "distortion": "distortion",
+    "masked_token": "−log p(masked token)",
+    "hidden_error": "squared error of what was hidden",
+    "code_log_density": "log density of codes",
     "loss": "loss",
 }
-_HEADLINES = ("iwae", "bound", "squared_error", "loss")
-_NATS = ("bound", "iwae", "rate", "distortion")
+_HEADLINES = (
+    *("log_likelihood", "iwae", "bound", "masked_token", "hidden_error", "squared_error"),
+    *("code_log_density", "loss"),
+)
+_NATS = ("log_likelihood", "bound", "iwae", "rate", "distortion", "masked_token")
 
 
 def out() -> Console:
@@ -326,9 +333,10 @@ def values_line(event: Progress, held_out: str = "") -> str:
     >>> values_line(event)
     'ELBO −90.00 nats  rate 20.00 nats'
     """
-    name = headline(event.values)
-    shown = [name, *(key for key in ("rate", "distortion") if key in event.values)]
-    parts = [_quantity(key, event.values[key]) for key in shown if key is not None]
+    values = _plain(event.values)
+    name = headline(values)
+    shown = [name, *(key for key in ("rate", "distortion") if key in values)]
+    parts = [_quantity(key, values[key]) for key in shown if key is not None]
     return "  ".join([*parts, held_out] if held_out else parts)
 
 
@@ -338,8 +346,9 @@ def held_out_line(event: HeldOut) -> str:
     >>> held_out_line(HeldOut(1, 1.0, 2.0, "test", 360, {"bound": -91.5}, best=True))
     'held out (test): ELBO −91.50 nats'
     """
-    name = headline(event.values)
-    return f"held out ({event.split}): {_quantity(name, event.values[name])}" if name else ""
+    values = _plain(event.values)
+    name = headline(values)
+    return f"held out ({event.split}): {_quantity(name, values[name])}" if name else ""
 
 
 def headline(values: Mapping[str, float]) -> str | None:
@@ -349,6 +358,14 @@ def headline(values: Mapping[str, float]) -> str | None:
     'bound'
     """
     return next((name for name in _HEADLINES if name in values), None)
+
+
+def _plain(values: Mapping[str, float]) -> dict[str, float]:
+    """Values without the name of their phase; of those that several have, the first one's."""
+    found: dict[str, float] = {}
+    for name, value in values.items():
+        found.setdefault(name.rpartition("/")[2], value)
+    return found
 
 
 def duration(seconds: float) -> str:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SHOWN, _SAMPLES, _MAPPED = 10, 64, 2000
+_PLANE = 2
+_PAIRED = 5  # columns of a table up to which pairs of them are drawn
 _PER_CLASS, _COMPLETED, _WAYS = 10, 8, 6  # samples of a class; examples completed, each so often
 _SEED = 0
 _CAPTIONS = {
@@ -51,6 +53,10 @@ _CAPTIONS = {
         "Codes of held-out data",
         "The posterior's means: as they are if there are two dimensions, else their first two "
         "principal components.",
+    ),
+    "mixture": (
+        "Mixture",
+        "The components over held-out data, x as the model sees it.",
     ),
     "manifold": (
         "Learned manifold",
@@ -90,7 +96,7 @@ def _figures(run: Run, data: Data) -> Any:
     labels = None if data.test.labels is None else np.asarray(data.test.labels)[chosen.numpy()]
     names = data.facts.columns
     context = held_out_contexts(model, x, data.test, chosen, _SEED)
-    if hasattr(model, "decode"):
+    if hasattr(model, "decode") and not getattr(model, "bijective", False):
         count = _SHOWN if spec.kind != "vector" else _MAPPED
         some, c = x[:count], tuple(each[:count] for each in context)
         decoded = _centre(spec, model.decode(posterior_mean(model.encode(some, *c)), *c))
@@ -115,8 +121,12 @@ def _figures(run: Run, data: Data) -> Any:
         new = found.sample() if spec.kind == "vector" else _centre(spec, found)
         new = _shown(spec, prepare, new)
         yield "samples", samples_figure(spec, new, _shown(spec, prepare, x), names)
+    if hasattr(model, "responsibilities") and spec.dimensions <= _PLANE:
+        # Means and covariances are x's own, so that it is x that lies beneath them.
+        parts = (model.weights, model.means, model.covariances)
+        yield "mixture", plots.mixture(x.flatten(1).numpy(), *(p.numpy() for p in parts))
     codes = posterior_means(model, x, *context)
-    if codes.shape[1]:
+    if codes.shape[1] and not getattr(model, "bijective", False):
         yield "latent_map", plots.latent_map(latent_map(codes), labels, spec.classes)
     unconditional = condition is None or condition.side == "position"
     plane = codes.shape[1] == 2 and spec.kind == "image"
@@ -156,6 +166,8 @@ def samples_figure(
         return plots.token_strips(samples, spec.levels or 2, f"samples of {spec.name}")
     if spec.dimensions > plots.FEW_COLUMNS:
         return plots.traces(None, samples, f"samples of {spec.name}")
+    if 2 <= spec.dimensions <= _PAIRED:
+        return plots.pairs(data, samples, names)
     return plots.marginals(data, samples, names)
 
 

@@ -16,8 +16,10 @@ from lowerbound.demos import (
     denoiser,
     densities,
     divergences,
+    em,
     entropy,
     evidence,
+    generation,
     gradients,
     manifolds,
     markov,
@@ -206,3 +208,32 @@ def test_demonstrations_draw_what_they_say() -> None:
     assert all(len(row) == len(found.header) for row in found.rows)
     for axes in found.figure.axes:
         assert axes.get_xlabel() and axes.get_ylabel()
+
+
+def test_em_never_falls_and_finds_the_normals() -> None:
+    x = em.points()
+    found = list(em.fits(x, 3))
+    assert np.diff([fit.log_likelihood for fit in found]).min() > -1e-12
+    order = np.argsort(found[-1].means[:, 0])
+    true = np.array([[-2.0, 0.0], [1.0, 1.2], [1.5, -1.2]])
+    assert np.abs(found[-1].means[order] - true[np.argsort(true[:, 0])]).max() < 0.3
+    assert np.abs(found[-1].weights[order] * 600 - [200, 250, 150]).max() < 40
+
+
+def test_the_frechet_distance_of_two_normals() -> None:
+    """Of scaled copies: ‖(1 − s) σ‖² summed over dimensions."""
+    x = torch.randn(4000, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = x - x.mean(0)
+    assert generation.frechet(x, x) == pytest.approx(0.0, abs=1e-6)
+    expected = 4.0 * float(x.var(0).sum())
+    assert generation.frechet(x, 3.0 * x) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_mixture_of_all_principal_components_is_one_of_pixels() -> None:
+    """The space alone decides: with nothing left out, both draw from the same density."""
+    random = torch.Generator().manual_seed(1)
+    x = (0.5 + 0.1 * torch.randn(400, 64, generator=random)).clamp(0, 1)
+    for space in ("pixels", "PCA codes"):
+        made = generation.generate(space, x, latent=64, components=1, count=4000)
+        torch.testing.assert_close(made.mean(0), x.mean(0), rtol=0, atol=0.01)
+        torch.testing.assert_close(made.std(0), x.std(0, correction=0), rtol=0.1, atol=0)

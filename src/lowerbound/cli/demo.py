@@ -23,7 +23,7 @@ def demo(
     """Run a small experiment whose answer is known; without a name, list them.
 
     Args:
-        out: folder to write NAME.png and NAME.md into.
+        out: folder to write NAME.png and NAME.md into, and NAME.gif if there is a film.
         seed: of all that is drawn.
         json: print the report as JSON.
     """

@@ -285,6 +285,9 @@ def _trained(run: Run, *, evaluate: bool, json: bool) -> int:
     stopped = reason == "interrupted"
     if stopped:
         console.note(f"saved; go on with: lowerbound resume {path}")
+    collapsed = None if stopped else getattr(run.model, "collapsed", None)
+    if collapsed:
+        console.note(collapsed)
     result = None
     if evaluate and not stopped:
         with console.Count("measuring on held-out data") as count:

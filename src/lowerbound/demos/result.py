@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ class Demonstration:
         rows: of the table, one string for each column.
         figure: the figure.
         settings: sizes and the seed.
+        film: makes the pictures of a film, in their order; None where there is none.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Demonstration:
     rows: Sequence[tuple[str, ...]]
     figure: Figure
     settings: dict[str, Any] = field(default_factory=dict)
+    film: Callable[[], Iterable[Figure]] | None = None
 
     def table(self) -> str:
         """The table in Markdown."""
@@ -48,27 +50,32 @@ class Demonstration:
         """
         settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
         parts = [f"# {self.title}", self.text, f"![{self.title}]({image})", self.table()]
+        if self.film is not None:
+            parts.insert(3, f"![film]({Path(image).with_suffix('.gif')})")
         parts.append(f"Made by `{command}` ({settings}).")
         return "\n\n".join(parts) + "\n"
 
     def write(self, folder: str | Path, name: str, command: str) -> list[Path]:
-        """Write ``NAME.png`` and ``NAME.md``.
+        """Write ``NAME.png``, ``NAME.md``, and ``NAME.gif`` if there is a film.
 
         Args:
             folder: made if it is not there.
-            name: of the two files.
+            name: of the files.
             command: as it is typed.
 
         Returns:
             Their paths.
         """
         from ..plots import save
+        from ..plots.mixtures import film
 
         folder = Path(folder)
         image = save(self.figure, folder / f"{name}.png")
         page = folder / f"{name}.md"
         page.write_text(self.markdown(command, image.name), encoding="utf-8")
-        return [image, page]
+        if self.film is None:
+            return [image, page]
+        return [image, page, film(self.film(), folder / f"{name}.gif")]
 
 
 def number(value: float, places: int = 2) -> str:

@@ -9,6 +9,7 @@ from .curves import latent_usage, learning_curves
 from .embedding import denoised, side_by_side
 from .images import image_array, image_grid, manifold, reconstructions, traversal
 from .latent import latent_map
+from .mixtures import film, mixture
 from .style import save, to_png
 from .vectors import marginals, pairs, token_strips
 
@@ -16,6 +17,7 @@ __all__ = [
     "FEW_COLUMNS",
     "against",
     "denoised",
+    "film",
     "image_array",
     "image_grid",
     "latent_map",
@@ -23,6 +25,7 @@ __all__ = [
     "learning_curves",
     "manifold",
     "marginals",
+    "mixture",
     "pairs",
     "reconstructions",
     "save",

@@ -339,6 +339,25 @@ def conditionals(exact: Array, found: Array, divergence: Array) -> Figure:
     return figure
 
 
+def sheets(found: Mapping[str, Array], columns: int = 10) -> Figure:
+    """Sheets of small grey images side by side.
+
+    Args:
+        found: by name, images in [0, 1], ``(N, H, W)``.
+        columns: images in a row.
+    """
+    figure = new_figure(2.6 * len(found), 2.0)
+    for axes, (name, images) in zip(figure.subplots(1, len(found)), found.items(), strict=True):
+        rows = len(images) // columns
+        height, width = images.shape[1:]
+        grid = images[: rows * columns].reshape(rows, columns, height, width)
+        sheet = np.pad(grid, ((0, 0), (0, 0), (1, 0), (1, 0))).swapaxes(1, 2)
+        axes.imshow(sheet.reshape(rows * (height + 1), -1), cmap="gray_r", vmin=0, vmax=1)
+        axes.set_title(name, fontsize=10, color=INK, loc="left")
+        axes.set_axis_off()
+    return figure
+
+
 def _normal(x: Array, mean: float, sigma: float) -> Any:
     return np.exp(-0.5 * ((x - mean) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
 
