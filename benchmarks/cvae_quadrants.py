@@ -4,7 +4,7 @@ Given are one, two or three quadrants of a grey image, predicted is the rest: al
 quadrant, the right half, the lower right quadrant. The baseline is one network from what is
 observed to what is missing; the CVAE has a prior network p(z|c), a recognition network q(z|x,c) and
 a decoder p(x|z,c), all of two hidden layers of 500 ReLU, with 200 Gaussian codes. Adam 1e-3, at
-most --epochs epochs (50), stopped early by a validation split of the training images (Pyro's example
+most --epochs epochs, stopped early by a validation split of the training images (Pyro's example
 stops by the test images).
 
 Grey values under a Bernoulli are a cross entropy, no likelihood: the numbers are comparable with

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from torch import nn
 
 import lowerbound as lb
-from lowerbound import Built, LowerboundError, Phase, Run, bounds, evaluation
+from lowerbound import Built, LowerboundError, Phase, Run, bounds, cli, evaluation
 from lowerbound.data import Data
 from lowerbound.evaluation.effort import affordable
 from lowerbound.training.events import Finished, HeldOut, Progress, Started
@@ -321,12 +322,54 @@ def test_other_recipes(recipe: str) -> None:
     if recipe == "autoencoder":
         assert result.log_likelihood is None
         assert "squared error has no variance" in str(result.no_likelihood)
-        with pytest.raises(LowerboundError, match="no prior to draw codes from"):
+        with pytest.raises(LowerboundError, match=r"no prior .* --recipe two-stage --base run"):
             lb.sample(run, 3)
     else:
         assert result.log_likelihood is not None
         assert lb.sample(run, 3).shape == (3, 1, 8, 8)
     assert lb.reconstruct(run, 3)[1].shape == (3, 1, 8, 8)
+
+
+def test_a_model_without_codes_says_so() -> None:
+    np.save("chain.npy", np.random.default_rng(0).integers(0, 4, (50, 6)))
+    run = lb.train("chain.npy", "masked-tokens", out="run", steps=1, width=8, heads=1, **QUICK)
+    for verb in (lb.sample, lb.reconstruct):
+        with pytest.raises(LowerboundError, match=r"run decodes no codes \(MaskedTokens"):
+            verb(run, 3)
+
+
+def test_what_auto_means(digits: Run) -> None:
+    assert np.array_equal(lb.sample(digits, 5), lb.sample(digits, 5, values="mean"))
+    values = np.random.default_rng(0).normal(size=(60, 4))
+    run = lb.train(values, out="run", latent_dim=2, hidden=(8,), steps=5, **QUICK)
+    assert np.array_equal(lb.sample(run, 5), lb.sample(run, 5, values="draw"))
+    assert not np.array_equal(lb.sample(run, 5), lb.sample(run, 5, values="mean"))
+    with pytest.raises(LowerboundError, match="values: expected auto, mean or draw, came 'mode'"):
+        lb.sample(run, 5, values="mode")  # ty: ignore[invalid-argument-type]
+
+
+def test_a_quick_evaluation_replaces_no_full_one(capsys: pytest.CaptureFixture[str]) -> None:
+    options = {"limit": 64, "latent_dim": 2, "hidden": (8,), "steps": 3}
+    run = lb.train("digits", out="run", **options, **QUICK)
+    lb.evaluate(run, samples=2, limit=10)  # there is none yet
+    assert "10 of 64 test examples" in (run.path / "report.html").read_text()
+    full = lb.evaluate(run, samples=2)
+    written = (run.path / "report.html").read_bytes()
+    lb.evaluate(run, samples=3, limit=10)
+    assert run.evaluation is not None and run.evaluation.to_json() == full.to_json()
+    assert (run.path / "report.html").read_bytes() == written
+    assert cli.main(["evaluate", "run", "--limit", "10", "--samples", "2", "--json"]) == 0
+    assert "run keeps its evaluation and report of 64: these are 10" in capsys.readouterr().err
+    later = run.path / "weights.safetensors"  # trained on: the old numbers are of other weights
+    os.utime(later, (later.stat().st_atime, (run.path / "evaluation.json").stat().st_mtime + 1))
+    lb.evaluate(run, samples=2, limit=10)
+    assert run.evaluation.data["examples"] == 10
+
+
+def test_the_package_lists_what_is_public() -> None:
+    assert dir(lb) == sorted(set(lb.__all__))
+    with pytest.raises(LowerboundError, match="--given attributes with a table's columns as --att"):
+        lb.train(np.random.default_rng(0).normal(size=(50, 6)), "cvae", out="run", **QUICK)
 
 
 def test_tokens_are_tokens() -> None:

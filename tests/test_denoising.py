@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 import lowerbound as lb
 from lowerbound import LowerboundError, Run, cli
@@ -170,3 +170,14 @@ def test_tokens_are_trained_from_a_file(capsys: pytest.CaptureFixture[str]) -> N
     hidden[:, 4] = model.mask
     assert torch.equal(model.fill(hidden), x)
     assert model.predict(hidden)[:, 4].max(1).values.exp().min() > 0.9
+
+
+def test_an_image_is_scaled_as_the_data_were(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30)).astype(np.uint8))
+    image.save("wide.png")
+    with pytest.raises(LowerboundError, match="expected an image of 8 x 8 pixels"):
+        lb.denoise(run, "wide.png")
+    monkeypatch.setitem(run.info["data"]["options"], "size", 8)
+    pixels = np.asarray(ImageOps.fit(image, (8, 8), Image.Resampling.BICUBIC))
+    expected = lb.denoise(run, pixels[None, None] / 255 * 16)
+    np.testing.assert_allclose(lb.denoise(run, "wide.png"), expected, atol=1e-4)

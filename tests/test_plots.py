@@ -6,6 +6,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -199,3 +200,47 @@ def test_map_of_planted_codes() -> None:
 def test_traversal_moves_one_dimension() -> None:
     codes = traversal_codes(np.asarray([1.0, 2.0, 3.0]), [2, 0], [-1.0, 0.0])
     assert codes.tolist() == [[1, 2, -1], [1, 2, 0], [-1, 2, 3], [0, 2, 3]]
+
+
+def test_one_code_dimension_has_one_tick() -> None:
+    axes = plots.latent_usage([2.0], active_units=1).axes[0]
+    assert axes.get_xticks().tolist() == [1]
+    many = plots.latent_usage(list(np.arange(64.0)), active_units=3).axes[0].get_xticks()
+    assert len(many) <= 9 and (many == many.astype(int)).all()
+
+
+def test_components_have_a_bar_each() -> None:
+    index, labels = np.array([[0], [2], [2], [2]]), np.array([1, 0, 0, 1])
+    plain_bars = plots.components(index, 4).axes[0].patches
+    assert [bar.get_height() for bar in plain_bars] == [1, 0, 3, 0]
+    stacked = plots.components(index, 4, labels, ["a", "b"]).axes[0].patches
+    assert [bar.get_height() for bar in stacked] == [0, 0, 2, 0, 1, 0, 1, 0]
+
+
+def test_two_reports_are_no_curve() -> None:
+    lines = [{"epoch": e, "split": "train", "loss": 1.0} for e in range(3)]
+    assert plots.worth_curves(lines) and not plots.worth_curves(lines[:2])
+    held_out = {"epoch": 3, "split": "test", "loss": 1.0}
+    assert not plots.worth_curves([*lines[:2], held_out])
+
+
+def test_few_samples_get_few_bins() -> None:
+    rng = np.random.default_rng(0)
+    counts = []
+    for number in (16, 2000):
+        table = rng.normal(size=(number, 1))
+        data, _ = plots.marginals(table, table).axes[0].patches[:-1], None
+        counts.append(len(data))
+    assert counts == [8, 40]
+
+
+def test_what_is_missing_is_no_grey() -> None:
+    from lowerbound.pictures import _without
+
+    images = np.full((1, 1, 8, 8), 0.5)
+    missing = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+    missing[..., 4:] = True
+    shown = _without(images, missing)
+    assert shown.shape == (1, 3, 8, 8)
+    assert np.allclose(shown[..., :4], 0.5)
+    assert (np.ptp(shown[0, :, :, 4:], axis=0) > 0.2).all()  # colours, all of them

@@ -171,3 +171,19 @@ def test_command_of_a_run() -> None:
         "--likelihood gaussian --likelihood.sigma learned --skip-bad --no-start-at-marginal "
         "--hidden 200,100"
     )
+
+
+def test_every_option_and_an_unfinished_run(tmp_path: Path) -> None:
+    """Those of the recipe too, and of a run that was interrupted that it was."""
+    arguments = {"prior": {"name": "vamp", "components": 50}, "beta": 4.0, "hidden": [200, 100]}
+    status = {"reason": "interrupted", "step": 1200}
+    info = {**INFO, "arguments": arguments, "status": status}
+    path = write_report(tmp_path / "r.html", "vae", [], evaluation(), [], METRICS, info)
+    text = path.read_text("utf-8")
+    for name, value in (("prior", "vamp (components 50)"), ("beta", "4.0"), ("epochs", "4")):
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in text
+    assert "<dt>hidden</dt><dd>200, 100</dd>" in text
+    assert "Unfinished: training stopped at step 1,200 (interrupted)." in text
+    done = write_report(tmp_path / "d.html", "vae", [], evaluation(), [], METRICS[:2], INFO)
+    assert "Unfinished" not in done.read_text("utf-8")
+    assert "Learning curves" not in done.read_text("utf-8")  # of two points

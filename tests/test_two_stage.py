@@ -183,3 +183,29 @@ def test_what_does_not_fit_is_refused(bases: Path) -> None:
     lb.train("chain.npy", "masked-tokens", out=tokens, steps=1, width=8, heads=1, **QUICK)
     with pytest.raises(LowerboundError, match="one encoder and one decoder, came MaskedTokens"):
         lb.train("chain.npy", "two-stage", base=tokens, **QUICK)
+
+
+def test_the_split_is_that_of_the_base() -> None:
+    np.save("x.npy", np.random.default_rng(0).normal(size=(100, 5)))
+    split: dict[str, Any] = {"split_seed": 3, "test_fraction": 0.3, "validation_fraction": 0.1}
+    options: dict[str, Any] = {"latent_dim": 2, "hidden": (8,), "steps": 5, **QUICK}
+    base = lb.train("x.npy", "vae", out="base", **split, **options)
+    run = lb.train("x.npy", "two-stage", base="base", out="two", **QUICK)
+    for part in ("train", "validation", "test"):
+        rows = [getattr(r.data(), part).rows for r in (base, run)]
+        assert np.array_equal(*rows)
+    assert Run.open("two").data().options["split_seed"] == 3
+    again = lb.train("x.npy", "two-stage", base="base", split_seed=3, out="same", **QUICK)
+    assert len(again.data().test) == 30
+    message = "expected the split that .* was trained on, of split_seed 3, came 0; leave split_seed"
+    with pytest.raises(LowerboundError, match=message):
+        lb.train("x.npy", "two-stage", base="base", split_seed=0, **QUICK)
+    with pytest.raises(LowerboundError, match="of limit None, came 40"):
+        lb.train("x.npy", "two-stage", base="base", limit=40, **QUICK)
+    values = np.load("x.npy")
+    with pytest.raises(LowerboundError, match=r"of test_fraction 0\.3, came 0\.2"):
+        lb.train(lb.load(values), "two-stage", base="base", **QUICK)
+    lb.train(lb.load(values, **split), "two-stage", base="base", out="memory", **QUICK)
+    with pytest.raises(LowerboundError, match="came other training examples"):
+        lb.train(values[::-1].copy(), "two-stage", base="base", **QUICK)
+    assert not list(Path().glob("runs/*"))

@@ -19,10 +19,10 @@ import torch
 from . import conditioning
 from . import evaluation as evaluations
 from .conditioning import Completion, Given
-from .data import Data, Prepare, held_out, load, misfit
+from .data import Data, Prepare, aligned, held_out, load, misfit
 from .errors import LowerboundError
 from .evaluation import Evaluation
-from .runs import Run
+from .runs import EVALUATION, Run, kept
 from .session import Follow, begin, go_on
 from .training.checkpoint import write_whole
 from .training.noise import mix
@@ -30,6 +30,7 @@ from .training.noise import mix
 #: The test data are binarized or dequantized once, from this seed, in every run: so that the
 #: numbers of two runs are about the same x.
 HELD_OUT_SEED = 0
+Values = Literal["auto", "mean", "draw"]
 _PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
@@ -102,13 +103,15 @@ def evaluate(
     Args:
         run: a run or its folder.
         data: other data than the run's own, as `load` takes them; their test split is measured.
+            Labels, attributes and columns of a table are known by their names.
         samples: importance samples for each example; None takes 1000, or fewer (and at last fewer
             examples) where that would be more than a minute or two of operations.
         limit: so many held-out examples at most, the first of a shuffle fixed by `seed`.
         precision: of the decoder's products; everything else is float32.
         seed: of the posterior's samples.
         gap: also refine the posterior of each example, and tell the amortization gap.
-        report: also write ``evaluation.json``, pictures and ``report.html`` into the run.
+        report: also write ``evaluation.json``, pictures and ``report.html`` into the run, unless an
+            evaluation of more examples, of the same weights, is there.
         progress: called with (examples done, examples in all).
 
     Raises:
@@ -140,8 +143,8 @@ def evaluate(
         )
     finally:
         model.to("cpu")
-    if report and data is None:
-        write_whole(run.path / "evaluation.json", json.dumps(result.to_json(), indent=2).encode())
+    if report and data is None and kept(run.path, result.data["examples"]) is None:
+        write_whole(run.path / EVALUATION, json.dumps(result.to_json(), indent=2).encode())
         from .pictures import draw
 
         draw(run, source)
@@ -153,7 +156,7 @@ def sample(
     n: int = 64,
     *,
     given: Given = None,
-    values: Literal["mean", "draw"] = "mean",
+    values: Values = "auto",
     seed: int = 0,
 ) -> np.ndarray:
     """New data: codes from the prior, data from the likelihood.
@@ -161,12 +164,14 @@ def sample(
     Args:
         run: a run or its folder.
         n: how many.
-        given: of a conditional run, the condition: ``{"label": "cat"}``, ``{"smile": 1, "age":
-            30}``, numbers in the order of the attributes, or ``"each"`` for every label in turn, n
-            of them together. None takes the conditions of examples drawn from the data: labels come
+        given: of a conditional run, the condition: ``{"label": "cat"}``, ``"cat"``, ``3``,
+            ``{"smile": 1, "age": 30}``, numbers in the order of the attributes, or ``"each"`` for
+            every label in turn, n of them together. Where no class is called by a number, 0 is the
+            first one. None takes the conditions of examples drawn from the data: labels come
             as often as there, parts to complete from held-out examples.
         values: ``mean``, the likelihood's mean at each code, as papers show them (the likeliest of
-            categories); or ``draw``, a draw from it, which is a sample of p(x).
+            categories); or ``draw``, a draw from it, which is a sample of p(x). ``auto`` is the
+            mean of images, and a draw of other data.
         seed: of the draws.
 
     Returns:
@@ -176,10 +181,13 @@ def sample(
         LowerboundError: the model has no prior to draw from, or is not conditioned on that.
     """
     run = open_run(run)
+    _check_count(n)
+    if not hasattr(run.model, "decode"):
+        raise _no_codes(run)
     if not hasattr(run.model, "prior") and not hasattr(run.model, "condition"):
         raise LowerboundError(
-            f"{run.path} has no prior to draw codes from ({type(run.model).__name__}); train a "
-            "vae, or reconstruct instead"
+            f"{run.path} has no prior to draw codes from ({type(run.model).__name__}); fit one to "
+            f"its codes: --recipe two-stage --base {run.path}, or train a vae"
         )
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -191,22 +199,24 @@ def complete(
     run: str | Path | Run,
     example: Any,
     *,
-    mask: str | None = None,
+    mask: Any = None,
     n: int = 8,
-    values: Literal["mean", "draw"] = "mean",
+    values: Values = "auto",
     seed: int = 0,
 ) -> Completion:
     """Complete an example of which a part is missing, in several ways.
 
     Args:
         run: a run of the recipe completion, or its folder.
-        example: an image file, a .npy, or an array ``event_shape`` in the units of the data; what
-            it holds where it is missing is not looked at.
-        mask: what is missing: left, right, top, bottom, centre, quadrants:1 to quadrants:3, or an
-            image file of the data's size, bright where they are missing. None takes the mask that
-            the run was trained with, if that is fixed.
+        example: an image file (cropped and scaled as the data were), a .npy, or an array
+            ``event_shape`` in the units of the data; what it holds where it is missing is not
+            looked at.
+        mask: what is missing: left, right, top, bottom, centre, quadrants:1 to quadrants:3, an
+            image file of the data's size, bright where they are missing, or an array, not zero
+            where they are. None takes the mask that the run was trained with, or the right half
+            where masks were drawn.
         n: how many completions.
-        values: ``mean``, the likelihood's mean at each code, or ``draw``.
+        values: ``mean``, the likelihood's mean at each code, or ``draw``; auto as in `sample`.
         seed: of the draws.
 
     Raises:
@@ -214,6 +224,7 @@ def complete(
             mask hides all or nothing, or is not one that the run was trained with.
     """
     run = open_run(run)
+    _check_count(n)
     stored = conditioning.example_of(run, example)
     x, missing = conditioning.part_of(run, stored, mask)
     context = tuple(c.expand(n, *c.shape[1:]) for c in run.model.condition.observe(x, missing))  # ty: ignore
@@ -232,6 +243,9 @@ def reconstruct(
         originals and reconstructions, (n, *event_shape) each, in the units of the data.
     """
     run = open_run(run)
+    _check_count(n)
+    if not hasattr(run.model, "decode"):
+        raise _no_codes(run)
     data = run.data()
     count = len(data.test)
     chosen = torch.randperm(count, generator=torch.Generator().manual_seed(mix(seed)))[:n]
@@ -289,8 +303,8 @@ def _like(run: Run, source: Any) -> Data:
     """Other data, to be prepared as the run's own.
 
     Raises:
-        LowerboundError: they are of another shape, or have values that the model gives no
-            probability.
+        LowerboundError: they are of another shape, have classes, columns or attributes of other
+            names, or values that the model gives no probability.
     """
     data = source if isinstance(source, Data) else load(source, **run.info["data"]["options"])
     came, known = data.spec, run.spec
@@ -299,6 +313,9 @@ def _like(run: Run, source: Any) -> Data:
             f"expected data of shape {tuple(known.event_shape)}, as {run.path} was trained on, "
             f"came {tuple(came.event_shape)}; pass others"
         )
+    condition = getattr(run.model, "condition", None)
+    side = getattr(condition, "side", None)
+    data = aligned(data, known, str(run.path), side)
     found = misfit(data.test, known)
     if found is not None:
         raise LowerboundError(
@@ -307,11 +324,27 @@ def _like(run: Run, source: Any) -> Data:
     return data
 
 
+def _check_count(n: Any) -> None:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise LowerboundError(f"n: expected a whole number of at least 1, came {n}; pass e.g. 16")
+
+
+def _no_codes(run: Run) -> LowerboundError:
+    return LowerboundError(
+        f"{run.path} decodes no codes ({type(run.model).__name__} is no model of codes), so there "
+        "is nothing to sample or reconstruct; evaluate it, or train a vae"
+    )
+
+
 def _device() -> torch.device:
     return torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
 
 
 def _decoded(run: Run, codes: torch.Tensor, values: str, *context: torch.Tensor) -> np.ndarray:
+    if values not in ("auto", "mean", "draw"):
+        raise LowerboundError(f"values: expected auto, mean or draw, came {values!r}")
+    if values == "auto":
+        values = "mean" if run.spec.kind == "image" else "draw"
     parts = []
     for some, *c in zip(codes.split(256), *(each.split(256) for each in context), strict=True):
         found = run.model.decode(some, *c)  # ty: ignore[not-callable]

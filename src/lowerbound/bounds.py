@@ -23,6 +23,7 @@ nothing from the model but ``prior``, ``encode`` (the posterior) and ``decode`` 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
 
 import torch
@@ -246,8 +247,17 @@ def squared_error(model: CodingModel, x: Tensor, *context: Tensor) -> Terms:
     return Terms(error.mean(), {"squared_error": error.detach()})
 
 
+def shares(log_weights: Tensor) -> Tensor:
+    """w / Σ w of log w ``(K, B)``: how much each draw counts in the gradient of log Σ w."""
+    return log_weights.softmax(0)
+
+
 def weigh(
-    model: LatentVariableModel, x: Tensor, *context: Tensor, samples: int = 1
+    model: LatentVariableModel,
+    x: Tensor,
+    *context: Tensor,
+    samples: int = 1,
+    shares: Callable[[Tensor], Tensor] = shares,
 ) -> tuple[Tensor, Tensor]:
     """The two summands of :func:`log_weights`: log p(x|z) and log p(z) − log q(z|x).
 
@@ -256,6 +266,7 @@ def weigh(
         x: ``(B, *event_shape)``.
         context: ``(B, ...)`` each.
         samples: K, draws per example.
+        shares: log w ``(K, B)`` to how much each draw counts in the bound, one in all per example.
 
     Returns:
         ``(K, B)`` each, nats.
@@ -263,7 +274,7 @@ def weigh(
     check_event(x, model.event_shape)
     z, log_q = sample_with_log_prob(model.encode(x, *context), (samples,))
     log_ratio = model.prior(*context).log_prob(z) - log_q
-    return log_likelihood(model, x, z, *context), log_ratio
+    return weighted_log_likelihood(model, x, z, log_ratio, *context, shares=shares), log_ratio
 
 
 def log_likelihood(model: CodingModel, x: Tensor, z: Tensor, *context: Tensor) -> Tensor:
@@ -281,6 +292,38 @@ def log_likelihood(model: CodingModel, x: Tensor, z: Tensor, *context: Tensor) -
     p = model.decode(z, *context)
     check_event(x, p.event_shape)
     return p.log_prob(x)
+
+
+def weighted_log_likelihood(
+    model: CodingModel,
+    x: Tensor,
+    z: Tensor,
+    log_ratio: Tensor,
+    *context: Tensor,
+    shares: Callable[[Tensor], Tensor] = shares,
+) -> Tensor:
+    """:func:`log_likelihood`, for a bound that weighs its draws.
+
+    A likelihood that is fitted to the batch (sigma "optimal") has to know how much each counts.
+
+    Args:
+        model: its ``decode`` is used.
+        x: ``(B, *event_shape)``.
+        z: ``(K, B, *latent_shape)``.
+        log_ratio: log p(z) − log q(z), ``(K, B)`` or what broadcasts to it, nats.
+        context: ``(B, ...)`` each.
+        shares: log w = log p(x|z) + log_ratio to weights that sum to one over K.
+
+    Returns:
+        ``(K, B)``.
+    """
+    p = model.decode(z, *context)
+    check_event(x, p.event_shape)
+    own = getattr(p, "weighted_log_prob", None)
+    if own is None:
+        return p.log_prob(x)
+    log_ratio = log_ratio.detach()
+    return own(x, lambda fit: shares(fit + log_ratio))
 
 
 def check_event(x: Tensor, event_shape: tuple[int, ...] | torch.Size) -> None:

@@ -17,7 +17,10 @@ from .evaluation import held_out_contexts
 if TYPE_CHECKING:
     from .runs import Run
 
-Given = Mapping[str, Any] | Sequence[Any] | str | None
+Given = Mapping[str, Any] | Sequence[Any] | str | float | None
+
+#: What is missing, of a run that was trained with masks that are drawn.
+DEFAULT_MASK = "right"
 
 
 class Completion(NamedTuple):
@@ -46,7 +49,14 @@ def parse_given(text: str) -> dict[str, str] | list[str]:
     parts = [part.strip() for part in text.split(",")]
     named = [part.partition("=") for part in parts]
     if all(equals for _, equals, _ in named):
-        return {name.strip(): value.strip() for name, _, value in named}
+        names = [name.strip() for name, _, _ in named]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise LowerboundError(
+                f"expected each name of the condition once, came {twice} more than once in "
+                f"'{text}'; pass one condition at a time"
+            )
+        return dict(zip(names, (value.strip() for _, _, value in named), strict=True))
     if any(equals for _, equals, _ in named) or not all(parts):
         raise LowerboundError(
             f"expected a condition as name=value,name=value or as numbers, came '{text}'; pass "
@@ -85,9 +95,7 @@ def contexts_for(run: Run, n: int, given: Given, seed: int) -> tuple[Tensor, ...
             )
         return condition(nothing, torch.arange(n) * len(classes) // n)
     if given is not None:
-        if isinstance(given, str):
-            given = parse_given(given)
-        side = condition.named(given)
+        side = condition.named(_as_given(condition, given))
         return condition(nothing, side.expand(n, *side.shape))
     try:
         data = run.data()
@@ -102,6 +110,35 @@ def contexts_for(run: Run, n: int, given: Given, seed: int) -> tuple[Tensor, ...
         x = held_out(split, run.spec, 0)[chosen]
         return held_out_contexts(run.model, x, split, chosen, seed)
     return condition(nothing, side_of(split, condition.side)[chosen])
+
+
+def far(run: Run, given: Given) -> list[str]:
+    """What of a condition lies far outside the training examples, in words; nothing as a rule."""
+    condition: Any = getattr(run.model, "condition", None)
+    if given is None or not hasattr(condition, "beyond"):
+        return []
+    return condition.beyond(condition.named(_as_given(condition, given)))
+
+
+def _as_given(condition: Any, given: Any) -> Mapping[str, Any] | Sequence[Any]:
+    """What a user gives, by name or as a list of values.
+
+    Raises:
+        LowerboundError: it is neither.
+    """
+    if isinstance(given, str):
+        own = given in (getattr(condition, "classes", None) or ())  # it may hold a comma
+        return [given] if own else parse_given(given)
+    if isinstance(given, np.ndarray | np.generic | Tensor):
+        given = given.tolist()
+    if isinstance(given, bool | int | float):
+        return [given]
+    if not isinstance(given, Mapping | Sequence):
+        raise LowerboundError(
+            f"expected a condition as a name, numbers or {{name: value}}, came "
+            f"{type(given).__name__}; pass e.g. given={{'label': 3}}"
+        )
+    return given
 
 
 def draw_codes(model: Any, n: int, *context: Tensor) -> Tensor:
@@ -128,7 +165,7 @@ def example_of(run: Run, example: Any) -> Tensor:
     if isinstance(example, str | Path):
         path = Path(example).expanduser()
         name = path.name
-        found = _read(path, shape)
+        found = _read(path, shape, scaled=run.info["data"]["options"].get("size") is not None)
         if path.suffix.lower() != ".npy":  # 8 bits to the range of the data
             found = spec.low + found.astype(np.float32) / 255.0 * (spec.high - spec.low)
             if spec.levels is not None and not isinstance(spec.step, list) and spec.step > 0:
@@ -149,7 +186,7 @@ def example_of(run: Run, example: Any) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(found))
 
 
-def part_of(run: Run, stored: Tensor, mask: str | None) -> tuple[Tensor, Tensor]:
+def part_of(run: Run, stored: Tensor, mask: Any) -> tuple[Tensor, Tensor]:
     """x and what of it is missing, ``(1, *event_shape)`` each, of one example.
 
     Raises:
@@ -163,25 +200,25 @@ def part_of(run: Run, stored: Tensor, mask: str | None) -> tuple[Tensor, Tensor]
             f"conditioned on {on}"
         )
     if mask is None and condition.random:
-        raise LowerboundError(
-            f"expected a mask, for {run.path} was trained with drawn ones ({condition.mask}); pass "
-            "--mask left, right, top, bottom, centre, quadrants:1 or a file"
-        )
+        mask = DEFAULT_MASK
     missing = condition.missing if mask is None else condition.other(mask)
     generator = torch.Generator().manual_seed(0)
     x = Prepare(run.spec)(stored[None], generator)
     return x, missing[None]
 
 
-def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """A .npy, or an image's pixels (H, W) or (H, W, 3), uint8."""
+def _read(path: Path, shape: tuple[int, ...], scaled: bool) -> np.ndarray:
+    """A .npy, or an image's pixels (H, W) or (H, W, 3), uint8; scaled where the data were."""
     from PIL import Image
+
+    from .data.decode import fitted
 
     try:
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
         with Image.open(path) as image:
-            return np.asarray(image.convert("L" if len(shape) != 3 or shape[0] == 1 else "RGB"))
+            image = image.convert("L" if len(shape) != 3 or shape[0] == 1 else "RGB")
+            return np.asarray(fitted(image, shape[1:]) if scaled else image)  # ty: ignore
     except FileNotFoundError:
         raise LowerboundError(f"expected an image or a .npy, came no such file: {path}") from None
     except (OSError, ValueError) as error:

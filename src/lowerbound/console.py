@@ -43,7 +43,15 @@ _VALUES = {
     "hidden_error": "squared error of what was hidden",
     "code_log_density": "log density of codes",
     "loss": "loss",
+    # What a closed form or expectation maximization tells of its answer.
+    "sigma2": "noise variance σ²",
+    "explained_variance": "variance explained",
+    "smallest_weight": "smallest weight",
+    "at_floor": "components at the variance floor",
+    "reseeded": "empty components placed anew",
 }
+_SHARES = ("explained_variance",)
+_COUNTS = ("at_floor", "reseeded")
 _HEADLINES = (
     *("log_likelihood", "iwae", "bound", "masked_token", "hidden_error", "squared_error"),
     *("code_log_density", "loss"),
@@ -348,7 +356,9 @@ def held_out_line(event: HeldOut) -> str:
     """
     values = _plain(event.values)
     name = headline(values)
-    return f"held out ({event.split}): {_quantity(name, values[name])}" if name else ""
+    # A model of each training example by itself has nothing to say of others while it trains.
+    where = "training examples" if event.split == "train" else f"held out ({event.split})"
+    return f"{where}: {_quantity(name, values[name])}" if name else ""
 
 
 def headline(values: Mapping[str, float]) -> str | None:
@@ -383,6 +393,14 @@ def duration(seconds: float) -> str:
 
 
 def _quantity(name: str, value: float) -> str:
+    """
+    >>> _quantity("explained_variance", 0.8764), _quantity("at_floor", 2.0)
+    ('variance explained 87.6 %', 'components at the variance floor 2')
+    """
+    if name in _SHARES:
+        return f"{_VALUES[name]} {100 * value:.1f} %"
+    if name in _COUNTS:
+        return f"{_VALUES[name]} {value:,.0f}"
     unit = " nats" if name in _NATS else ""
     return f"{_VALUES.get(name, name)} {_number(value)}{unit}"
 

@@ -34,7 +34,8 @@ def denoise(run: str | Path | Run, x: Any) -> Array:
     Args:
         run: a run or its folder, of recipe denoising-autoencoder or masked-autoencoder.
         x: noisy data, ``(n, *event_shape)`` or one datum, in the units of the data; or a file:
-            an image of the data's size (black is their least value, white their greatest) or .npy.
+            an image (black is their least value, white their greatest) of the data's size, to which
+            it is cropped and scaled where they were, or .npy.
 
     Returns:
         ``(n, *event_shape)`` in the units of the data, not rounded to levels.
@@ -43,7 +44,8 @@ def denoise(run: str | Path | Run, x: Any) -> Array:
         LowerboundError: the run is no denoiser, or x does not fit it.
     """
     run, model = _opened(run)
-    noisy = read(x, run.spec) if isinstance(x, str | Path) else np.asarray(x)
+    scaled = run.info["data"]["options"].get("size") is not None
+    noisy = read(x, run.spec, scaled) if isinstance(x, str | Path) else np.asarray(x)
     event = tuple(run.spec.event_shape)
     if noisy.shape == event:
         noisy = noisy[None]
@@ -77,6 +79,8 @@ def held_out_denoised(
         LowerboundError: the run is no denoiser.
     """
     run, model = _opened(run)
+    if n < 1:
+        raise LowerboundError(f"n: expected a whole number of at least 1, came {n}; pass e.g. 10")
     data = run.data()
     order = torch.Generator().manual_seed(mix(seed))
     chosen = torch.randperm(len(data.test), generator=order)[:n]
@@ -89,8 +93,13 @@ def held_out_denoised(
     return clean, noisy, better
 
 
-def read(path: str | Path, spec: DataSpec) -> Array:
+def read(path: str | Path, spec: DataSpec, scaled: bool = False) -> Array:
     """An image or .npy as data in their units, ``(n, *event_shape)`` or one datum.
+
+    Args:
+        path: of the file.
+        spec: of the data.
+        scaled: crop and scale an image to the size of the data, as these were.
 
     Raises:
         LowerboundError: there is no such file, or it holds something else.
@@ -109,7 +118,8 @@ def read(path: str | Path, spec: DataSpec) -> Array:
         )
     from .data.decode import Files, open_image
 
-    pixels = open_image(Files((path.name,), lambda name: path.read_bytes()), path.name, None)
+    size = (spec.event_shape[1], spec.event_shape[2]) if scaled else None
+    pixels = open_image(Files((path.name,), lambda name: path.read_bytes()), path.name, size)
     if isinstance(pixels, str):
         raise LowerboundError(f"expected an image or .npy, came {path.name}: {pixels}")
     channels, height, width = spec.event_shape

@@ -138,6 +138,8 @@ class Embedding:
             for row, each in zip(self.rows(), self.maps, strict=True)
         ]
         title = f"{self.data}: {count:,} held-out examples"
+        if any(each.points.shape[1] > 2 for each in self.maps):
+            title += ", codes along their first two principal axes"
         return plots.side_by_side(panels, labels, self.classes, title)
 
 

@@ -20,6 +20,7 @@ from torch.distributions import Distribution
 
 from .bounds import LatentVariableModel, Terms, check_event, elbo
 from .distributions import DiagonalNormal, sample_with_log_prob
+from .distributions.base import where_codes_live
 from .distributions.families import LOG_SCALE_RANGE
 from .errors import LowerboundError
 from .noise import normal
@@ -68,7 +69,8 @@ def refine(
         diagonal normal (a flow), its own bound may be the better one.
 
     Raises:
-        LowerboundError: codes that are no real numbers, or fewer than one step or two samples.
+        LowerboundError: codes that do not fill all of R^n, on which a diagonal normal lives, or
+            fewer than one step or two samples.
 
     References:
         Kim, Wiseman, Miller, Sontag & Rush 2018, Semi-amortized variational autoencoders, arXiv
@@ -88,6 +90,7 @@ def refine(
             f"expected at least one step and an even number of samples, came steps={steps} and "
             f"samples={samples}; pass steps=100, samples=8"
         )
+    refuse_codes(model, x, *context, start=start)
     found: list[tuple[Tensor, Tensor]] = []
     devices = [x.device] if x.device.type == "cuda" else []
     with _evaluating(model), torch.random.fork_rng(devices):
@@ -150,6 +153,53 @@ def refined_elbo(
             loc, log_scale = _climb(model, x, context, loc, log_scale, noise, learning_rate)
     q = DiagonalNormal(loc, log_scale, loc.dim() - 1)
     return elbo(With(model, q), x, *context, samples=samples)
+
+
+def refuse_codes(
+    model: LatentVariableModel,
+    x: Tensor,
+    *context: Tensor,
+    start: Literal["encoder", "prior"] | Distribution = "encoder",
+) -> None:
+    """Refuse codes on which no diagonal normal can be fitted.
+
+    Args:
+        model: prior, and posterior if it starts there.
+        x: ``(B, *event_shape)``; one example is asked.
+        context: ``(B, ...)`` each.
+        start: as of :func:`refine`.
+
+    Raises:
+        LowerboundError: codes of categories, in a box, on a sphere, certain ones, those of a
+            bijection; or no prior and no likelihood.
+    """
+    for part in ("prior", "decode"):
+        if not hasattr(model, part):
+            raise LowerboundError(
+                f"expected a model with a posterior to be refined, came {type(model).__name__}, "
+                f"which has no {part}"
+            )
+    reason = "its codes are the data themselves, through a bijection"
+    if not getattr(model, "bijective", False):
+        devices = [x.device] if x.device.type == "cuda" else []
+        here, *c = (t[:1] for t in (x, *context))
+        with _evaluating(model), torch.no_grad(), torch.random.fork_rng(devices):
+            asked = {"prior": model.prior(*c)}
+            if isinstance(start, Distribution):
+                asked["start"] = start
+            elif start == "encoder":
+                asked["posterior"] = _start(model, start, here, *c)
+        for role, distribution in asked.items():
+            found = where_codes_live(distribution)
+            if found is not None:
+                reason = f"the {role}'s are {found}"
+                break
+        else:
+            return
+    raise LowerboundError(
+        f"expected codes on all of R^n, where a diagonal normal is fitted to each datum, came "
+        f"{type(model).__name__}: {reason}"
+    )
 
 
 class With(NamedTuple):
@@ -224,12 +274,7 @@ def _normal(q: Distribution, count: int) -> tuple[Tensor, Tensor]:
         except NotImplementedError:
             z = sample_with_log_prob(q, (256,))[0]
             loc, variance = z.mean(0), z.var(0)
-        if not loc.is_floating_point():
-            raise LowerboundError(
-                f"expected codes of real numbers, came those of {type(q).__name__}; a posterior "
-                "of categories is exact already"
-            )
-        log_scale = 0.5 * variance.log().clamp(*LOG_SCALE_RANGE)
+        log_scale = (0.5 * variance.log()).clamp(*LOG_SCALE_RANGE)
     if not q.batch_shape:
         loc, log_scale = (t.expand(count, *t.shape) for t in (loc, log_scale))
     return loc.detach(), log_scale.detach()

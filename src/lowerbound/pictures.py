@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +29,17 @@ _PLANE = 2
 _PAIRED = 5  # columns of a table up to which pairs of them are drawn
 _PER_CLASS, _COMPLETED, _WAYS = 10, 8, 6  # samples of a class; examples completed, each so often
 _SEED = 0
+_STRIPES = ((0.94, 0.80, 0.62), (0.86, 0.56, 0.28))  # of what is missing, in two tones
 _CAPTIONS = {
     "reconstructions": (
         "Reconstructions",
         "Held-out data and what the model makes of them: the likelihood's mean at the posterior's "
-        "mean.",
+        "mean, or at the likeliest component of a mixture.",
+    ),
+    "denoised": (
+        "Denoised",
+        "Held-out data, the same corrupted as in training, and what the model makes of the "
+        "corrupted. A masked autoencoder is trained on the hidden part alone.",
     ),
     "samples": (
         "Samples",
@@ -46,13 +52,18 @@ _CAPTIONS = {
     ),
     "completions": (
         "Completions",
-        "Held-out data without the part that is missing (grey), as they are, and completed with "
-        "codes drawn from the prior: the likelihood's mean, the observed part as it is.",
+        "Held-out data without the part that is missing (orange), as they are, and completed with "
+        "codes drawn from the prior: the likelihood's mean, the observed part as it is. Of a "
+        "table: held-out rows, and the same with the missing part drawn.",
     ),
     "latent_map": (
         "Codes of held-out data",
         "The posterior's means: as they are if there are two dimensions, else their first two "
         "principal components.",
+    ),
+    "components": (
+        "Components in use",
+        "How many held-out examples each component is the likeliest of.",
     ),
     "mixture": (
         "Mixture",
@@ -96,7 +107,13 @@ def _figures(run: Run, data: Data) -> Any:
     labels = None if data.test.labels is None else np.asarray(data.test.labels)[chosen.numpy()]
     names = data.facts.columns
     context = held_out_contexts(model, x, data.test, chosen, _SEED)
-    if hasattr(model, "decode") and not getattr(model, "bijective", False):
+    denoises = hasattr(model, "denoise") and hasattr(model, "corrupt")
+    if denoises:
+        count = _SHOWN if spec.kind != "vector" else _MAPPED
+        corrupted = model.corrupt(x[:count])
+        each = (x[:count], corrupted, model.denoise(corrupted))
+        yield "denoised", denoised_figure(spec, *(_shown(spec, prepare, v) for v in each), names)
+    elif hasattr(model, "decode") and not getattr(model, "bijective", False):
         count = _SHOWN if spec.kind != "vector" else _MAPPED
         some, c = x[:count], tuple(each[:count] for each in context)
         decoded = _centre(spec, model.decode(posterior_mean(model.encode(some, *c)), *c))
@@ -119,14 +136,23 @@ def _figures(run: Run, data: Data) -> Any:
         found = model.decode(conditioning.draw_codes(model, many, *c), *c)
         # Histograms of columns are about the spread, which means do not have.
         new = found.sample() if spec.kind == "vector" else _centre(spec, found)
-        new = _shown(spec, prepare, new)
-        yield "samples", samples_figure(spec, new, _shown(spec, prepare, x), names)
+        new, data_shown = _shown(spec, prepare, new), _shown(spec, prepare, x)
+        if getattr(condition, "of_x", False):
+            title = f"{spec.name}: held-out data, and the same with the missing part drawn"
+            yield "completions", samples_figure(spec, new, data_shown, names, title)
+        else:
+            title = None
+            if c:
+                title = f"{spec.name}: held-out data and samples, conditions as in the data"
+            yield "samples", samples_figure(spec, new, data_shown, names, title)
     if hasattr(model, "responsibilities") and spec.dimensions <= _PLANE:
         # Means and covariances are x's own, so that it is x that lies beneath them.
         parts = (model.weights, model.means, model.covariances)
         yield "mixture", plots.mixture(x.flatten(1).numpy(), *(p.numpy() for p in parts))
     codes = posterior_means(model, x, *context)
-    if codes.shape[1] and not getattr(model, "bijective", False):
+    if hasattr(model, "responsibilities"):  # codes are indices: places on no axis
+        yield "components", plots.components(codes, model.components, labels, spec.classes)
+    elif codes.shape[1] and not getattr(model, "bijective", False):
         yield "latent_map", plots.latent_map(latent_map(codes), labels, spec.classes)
     unconditional = condition is None or condition.side == "position"
     plane = codes.shape[1] == 2 and spec.kind == "image"
@@ -139,7 +165,7 @@ def _figures(run: Run, data: Data) -> Any:
         usage = plots.latent_usage(evaluation.kl_per_dimension, evaluation.active_units)
         yield "latent_usage", usage
     metrics = run.metrics()
-    if len(metrics) > 1:
+    if plots.worth_curves(metrics):
         yield "learning_curves", plots.learning_curves(metrics)
 
 
@@ -149,7 +175,11 @@ def _centre(spec: DataSpec, found: Any) -> Tensor:
 
 
 def samples_figure(
-    spec: DataSpec, samples: np.ndarray, data: np.ndarray, names: Sequence[str] | None = None
+    spec: DataSpec,
+    samples: np.ndarray,
+    data: np.ndarray,
+    names: Sequence[str] | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Samples as people look at them: a sheet of images, strips of tokens, histograms of a table's
     columns beside the data's, longer vectors as curves.
@@ -159,16 +189,19 @@ def samples_figure(
         samples: (n, *event_shape); images in [0, 1].
         data: the same of held-out data, to stand beside a table's samples.
         names: of a table's columns.
+        title: what is shown; None: samples of these data.
     """
+    few = title or f"samples of {spec.name}"
     if spec.kind == "image":
-        return plots.image_grid(samples, f"{len(samples)} samples of {spec.name}")
+        return plots.image_grid(samples, title or f"{len(samples)} {few}")
     if spec.kind == "tokens":
-        return plots.token_strips(samples, spec.levels or 2, f"samples of {spec.name}")
+        return plots.token_strips(samples, spec.levels or 2, few)
     if spec.dimensions > plots.FEW_COLUMNS:
-        return plots.traces(None, samples, f"samples of {spec.name}")
+        return plots.traces(None, samples, few)
+    named = {} if title is None else {"title": title}
     if 2 <= spec.dimensions <= _PAIRED:
-        return plots.pairs(data, samples, names)
-    return plots.marginals(data, samples, names)
+        return plots.pairs(data, samples, names, **named)
+    return plots.marginals(data, samples, names, **named)
 
 
 def class_figure(spec: DataSpec, samples: np.ndarray, classes: Sequence[str]) -> Figure:
@@ -199,10 +232,12 @@ def completions_figure(
         x: prepared, (N, *event_shape).
         context: of these, the last the mask.
     """
-    rows = [_without(_shown(spec, prepare, x), context[-1] < 0.5), _shown(spec, prepare, x)]
+    shown = _shown(spec, prepare, x)
+    rows = [_without(shown, context[-1] < 0.5), _coloured(shown)]
     for _ in range(_WAYS if hasattr(model, "prior") else 1):
         codes = conditioning.draw_codes(model, len(x), *context)
-        rows.append(_shown(spec, prepare, _centre(spec, model.decode(codes, *context))))
+        decoded = _centre(spec, model.decode(codes, *context))
+        rows.append(_coloured(_shown(spec, prepare, decoded)))
     images = np.stack(rows, 1).reshape(-1, *rows[0].shape[1:])
     title = f"{spec.name}: what is observed, the whole, completions"
     return plots.image_grid(images, title, columns=len(rows))
@@ -220,7 +255,7 @@ def write_completion(path: str | Path, run: Run, found: Completion) -> Path:
         if spec.kind != "image":
             return samples_figure(spec, found.completions, found.example[None], None)
         given = _without(_unit(spec, found.example[None]), torch.from_numpy(found.missing)[None])
-        sheet = np.concatenate([given, _unit(spec, found.completions)])
+        sheet = np.concatenate([given, _coloured(_unit(spec, found.completions))])
         return plots.image_grid(sheet, "what is observed, and completions", columns=len(sheet))
 
     return _written(Path(path), figure, found.completions)
@@ -239,12 +274,30 @@ def write_classes(path: str | Path, run: Run, values: np.ndarray) -> Path:
 
 
 def _without(images: np.ndarray, missing: Tensor) -> np.ndarray:
-    """Images (N, C, H, W) in [0, 1] with what is missing of them in grey."""
-    return np.where(_visible(missing.numpy()), 0.5, images)
+    """Images (N, C, H, W) in [0, 1] with what is missing of them in stripes, (N, 3, H, W).
+
+    No grey, which could as well be the data's, and no one colour either, for the same reason.
+    """
+    height, width = images.shape[2:]
+    place = np.add.outer(np.arange(height), np.arange(width)) // max(1, width // 24)
+    stripes = np.where(place % 2, *(np.reshape(tone, (3, 1, 1)) for tone in _STRIPES))
+    return np.where(_visible(missing.numpy()).any(1, keepdims=True), stripes, _coloured(images))
 
 
-def write(path: str | Path, run: Run, values: np.ndarray) -> Path:
+def _coloured(images: np.ndarray) -> np.ndarray:
+    """Images (N, 1 or 3, H, W) with three channels."""
+    return np.broadcast_to(images, (len(images), 3, *images.shape[2:]))
+
+
+def write(path: str | Path, run: Run, values: np.ndarray, given: Any = None) -> Path:
     """Write samples of a run, in stored units, as .png (a sheet) or .npy (the array).
+
+    Args:
+        path: of the file.
+        run: whose samples they are.
+        values: ``(n, *event_shape)``.
+        given: the condition that they were drawn under, as `lowerbound.api.sample` takes it: it
+            stands in the title, and a table's samples beside data of that label alone.
 
     Raises:
         LowerboundError: the name ends in something else, or the file cannot be written.
@@ -252,13 +305,43 @@ def write(path: str | Path, run: Run, values: np.ndarray) -> Path:
     spec = run.spec
 
     def figure() -> Figure:
+        title = None
+        if given is not None:
+            title = f"{spec.name}: {len(values)} samples given {told(given)}"
         if spec.kind == "image":
-            return samples_figure(spec, _unit(spec, values), values)
+            return samples_figure(spec, _unit(spec, values), values, None, title)
         test = run.data().test
-        stored = test.stored(np.arange(min(len(test), _MAPPED))).numpy()
-        return samples_figure(spec, values, stored, run.data().facts.columns)
+        chosen = torch.arange(len(test))
+        label = _label_of(run, given)
+        if label is not None and test.labels is not None:
+            chosen = chosen[torch.as_tensor(np.asarray(test.labels)) == label]
+            title = f"{title}, beside held-out data of that label"
+        stored = test.stored(chosen[:_MAPPED].numpy()).numpy()
+        return samples_figure(spec, values, stored, run.data().facts.columns, title)
 
     return _written(Path(path), figure, values)
+
+
+def told(given: Any) -> str:
+    """A condition in words.
+
+    >>> told("label=3"), told({"smile": 1, "glasses": 0}), told([0.5, 1])
+    ('label=3', 'smile=1, glasses=0', '0.5, 1')
+    """
+    if isinstance(given, str):
+        return given
+    if isinstance(given, Mapping):
+        return ", ".join(f"{name}={value}" for name, value in given.items())
+    return ", ".join(map(str, given))
+
+
+def _label_of(run: Run, given: Any) -> int | None:
+    """The one label that is given; None of attributes, of nothing and of each in turn."""
+    if given is None or given == "each" or conditioning.classes_of(run) is None:
+        return None
+    condition: Any = run.model.condition
+    parsed = conditioning.parse_given(given) if isinstance(given, str) else given
+    return int(condition.named(parsed))
 
 
 def write_pairs(
@@ -321,11 +404,28 @@ def reconstructions_figure(
     return plots.against(originals, found, names)
 
 
+def denoised_figure(
+    spec: DataSpec,
+    clean: np.ndarray,
+    corrupted: np.ndarray,
+    found: np.ndarray,
+    names: Sequence[str] | None = None,
+) -> Figure:
+    """Held-out examples, the same corrupted, and denoised; images in [0, 1]."""
+    if spec.kind == "image":
+        title = f"{spec.name}: held-out data, corrupted, denoised"
+        return plots.denoised(clean, corrupted, found, title)
+    if spec.dimensions > plots.FEW_COLUMNS:
+        return plots.traces(clean, found, "Held-out data, and as denoised when corrupted")
+    title = "Held-out data, and as denoised when corrupted"
+    return plots.against(clean, found, names, title)
+
+
 def _report(run: Run, data: Data, paths: list[Path]) -> None:
     write_report(
         run.path / "report.html",
         title=f"{run.name} on {run.spec.name}",
-        facts=data.lines(),
+        facts=[*data.facts.lines(), *data.spec.lines(bare=_bare(run))],
         evaluation=run.evaluation,
         # The report draws the learning curves itself, beside the numbers of training.
         pictures=[
@@ -336,3 +436,10 @@ def _report(run: Run, data: Data, paths: list[Path]) -> None:
         metrics=run.metrics(),
         info=run.info,
     )
+
+
+def _bare(run: Run) -> bool:
+    """Whether a model has no likelihood or network to choose: a flow, a mixture, solved exactly."""
+    model = run.model
+    exact = any(hasattr(model, name) for name in ("responsibilities", "fit_"))
+    return exact or getattr(model, "bijective", False) is True

@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 from .errors import LowerboundError
 from .evaluation.result import Evaluation
 
+#: How a run's training ended, or has not, where its model is not the one that was asked for.
+UNFINISHED = ("training", "interrupted", "failed")
+
 
 class Picture(NamedTuple):
     """A picture of the report.
@@ -73,7 +76,7 @@ def write_report(
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
-        f"<header><h1>{escape(title)}</h1>{_headline(evaluation)}</header>\n"
+        f"<header><h1>{escape(title)}</h1>{_headline(evaluation)}{_unfinished(info)}</header>\n"
         + "\n".join(section for section in sections if section)
         + f"\n<footer>{escape(_versions(info))}</footer>\n</main>\n</body>\n</html>\n"
     )
@@ -128,7 +131,9 @@ def _headline(evaluation: Evaluation | None) -> str:
     if evaluation is None:
         return '<p class="lead">Not evaluated yet.</p>'
     data = evaluation.data
-    where = f"{data['examples']:,} {data['split']} examples"
+    of = data.get("of", data["examples"])
+    part = f"{data['examples']:,}" + (f" of {of:,}" if of > data["examples"] else "")
+    where = f"{part} {data['split']} examples"
     row = evaluation.table()[0]
     if evaluation.log_likelihood is None:
         return f'<p class="lead">{escape(row.note)}</p><p class="note">{escape(where)}</p>'
@@ -141,6 +146,15 @@ def _headline(evaluation: Evaluation | None) -> str:
         f'<p class="note">Mean over {escape(where)}, ± standard error. '
         f"{escape(row.note[:1].upper() + row.note[1:])}.</p>"
     )
+
+
+def _unfinished(info: Mapping[str, Any]) -> str:
+    """That the model is not what was asked for, where its training has not ended."""
+    status = info.get("status")
+    if not isinstance(status, Mapping) or status.get("reason") not in UNFINISHED:
+        return ""
+    at = f" at step {status['step']:,}" if status.get("step") is not None else ""
+    return f'<p class="note">Unfinished: training stopped{at} ({escape(status["reason"])}).</p>'
 
 
 def _numbers(evaluation: Evaluation | None) -> str:
@@ -198,19 +212,35 @@ def _training(metrics: Sequence[Mapping[str, Any]], info: Mapping[str, Any]) -> 
             facts["speed"] = f"{sorted(speeds)[len(speeds) // 2]:,.0f} examples/s (median)"
     status = info.get("status")
     if isinstance(status, Mapping) and status.get("reason"):
-        facts["ended"] = str(status["reason"])
+        unfinished = status["reason"] in UNFINISHED
+        facts["ended"] = f"{status['reason']}{', unfinished' if unfinished else ''}"
     curves = ""
-    if any(line.get("epoch") is not None for line in metrics):
-        from .plots import learning_curves, to_png
+    from .plots import learning_curves, to_png, worth_curves
 
+    if worth_curves(metrics):
         text = "Training and held-out data. The bound is −(distortion + rate), unweighted."
         curves = _figure(Picture("Learning curves", to_png(learning_curves(metrics, "")), text))
         curves = f'<div class="pictures one">{curves}</div>'
-    options = _definitions(
-        {key: value for key, value in (info.get("training") or {}).items() if value is not None}
-    )
+    told = {**(info.get("arguments") or {}), **(info.get("training") or {})}
+    options = _definitions({key: _option(v) for key, v in told.items() if v is not None})
     details = f"<details><summary>Every option</summary>{options}</details>" if options else ""
     return _definitions(facts) + curves + details
+
+
+def _option(value: Any) -> str:
+    """An option's value as the command line takes it; a slot with its options.
+
+    >>> _option([200, 100]), _option({"name": "gaussian", "sigma": "learned"}), _option(True)
+    ('200, 100', 'gaussian (sigma learned)', 'yes')
+    """
+    if isinstance(value, bool):
+        return ("no", "yes")[value]
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, Mapping):
+        rest = ", ".join(f"{key} {_option(v)}" for key, v in value.items() if key != "name")
+        return f"{value.get('name', '')} ({rest})".strip() if rest else str(value.get("name", ""))
+    return str(value)
 
 
 def _again(info: Mapping[str, Any]) -> str:

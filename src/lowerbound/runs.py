@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .recipes import Built
 
 FORMAT = 1
-DESCRIPTION, LOCK = "run.json", ".lock"
+DESCRIPTION, LOCK, EVALUATION = "run.json", ".lock", "evaluation.json"
 #: What `Data.prepare` decides, which the options of a recipe may have a say in.
 CHOICES = ("likelihood", "binarize", "dequantize", "standardize", "network")
 _KEYS = {
@@ -291,7 +291,7 @@ class Run:
         """The last evaluation, if there is one."""
         from .evaluation import Evaluation
 
-        file = self.path / "evaluation.json"
+        file = self.path / EVALUATION
         if not file.is_file():
             return None
         return Evaluation.from_json(json.loads(file.read_text(encoding="utf-8")))
@@ -338,6 +338,26 @@ def refuse_existing(path: Path) -> None:
         )
 
 
+def kept(path: Path, examples: int) -> int | None:
+    """Of how many examples a run's evaluation is, where a quicker one does not replace it.
+
+    Args:
+        path: of the run.
+        examples: that were measured now.
+
+    Returns:
+        None where there is none, one of no more examples, or one of older weights.
+    """
+    file, weights = path / EVALUATION, path / WEIGHTS
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))["data"]["examples"]
+    except (OSError, ValueError, KeyError, TypeError):  # none, or corrupt: to be written anew
+        return None
+    if weights.exists() and weights.stat().st_mtime > file.stat().st_mtime:
+        return None
+    return before if before > examples else None
+
+
 def glance(data: Data) -> list[float]:
     """Means of a few training examples, by which changed data are known."""
     positions = np.linspace(0, len(data.train) - 1, _GLANCED).astype(np.int64)
@@ -354,17 +374,23 @@ def _same(data: Data, known: Mapping[str, Any], path: Path, source: str) -> None
                 f"{source} has changed since {path} was trained: expected {key} {then[key]}, came "
                 f"{now[key]}; restore the data, or train again"
             )
-    expected, came = np.array(known.get("rows") or [0.0]), np.array([0.0])
-    if known.get("rows"):
-        came = np.array(glance(data))
-    # Decoders of images differ a little from version to version.
-    allowed = 1e-2 * np.ptp(expected) + 1e-6 * np.abs(expected).max()
-    if np.abs(came - expected).max() > allowed:
+    if not glanced_alike(data, known):
+        expected, came = np.array(known["rows"]), np.array(glance(data))
         worst = int(np.abs(came - expected).argmax())
         raise LowerboundError(
             f"{source} has changed since {path} was trained: expected examples of mean "
             f"{expected[worst]:g}, came {came[worst]:g}; restore the data, or train again"
         )
+
+
+def glanced_alike(data: Data, known: Mapping[str, Any]) -> bool:
+    """Whether the training examples look like those that a run was trained on."""
+    if not known.get("rows"):
+        return True
+    expected, came = np.array(known["rows"]), np.array(glance(data))
+    # Decoders of images differ a little from version to version.
+    allowed = 1e-2 * np.ptp(expected) + 1e-6 * np.abs(expected).max()
+    return bool(np.abs(came - expected).max() <= allowed)
 
 
 def _read(file: Path) -> dict[str, Any]:

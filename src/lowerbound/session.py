@@ -19,7 +19,7 @@ from .data import Data, load
 from .errors import LowerboundError, nearest
 from .options import check, options_of
 from .recipes import RECIPES, Built, recipe
-from .runs import CHOICES, Run, glance, new_path, refuse_existing
+from .runs import CHOICES, Run, glance, glanced_alike, new_path, refuse_existing
 from .training.engine import Processes, versions
 from .training.events import Finished, Started
 from .training.fit import fit
@@ -223,15 +223,23 @@ def _prepared(source: Any, function: Any, given: dict, arguments: Mapping[str, A
     """The data as the recipe wants them."""
     needs = getattr(function, "prepared_for", None)
     if callable(needs):  # depends on what the recipe is given
-        given = {**needs(arguments), **given}
+        wanted = needs(arguments)
+        if _is_data(source):
+            wanted = {name: value for name, value in wanted.items() if name in CHOICES}
+        given = {**wanted, **given}
     elif needs is not None:
         given = {**given, "likelihood": needs}
     elif "likelihood" in arguments:
         given = {**given, "likelihood": arguments["likelihood"]}
     choices = {n: v for n, v in given.items() if n in CHOICES and v is not None}
     if not _is_data(source):
-        return load(source, **given)
-    return source.prepare(**choices) if choices else source
+        data = load(source, **given)
+    else:
+        data = source.prepare(**choices) if choices else source
+    refuse = getattr(function, "refuse_data", None)
+    if refuse is not None:  # before anything is built
+        refuse(arguments, data, glanced_alike)
+    return data
 
 
 def _is_data(source: Any) -> bool:

@@ -169,3 +169,20 @@ def test_paths_are_not_broken(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> N
     path = "/a/very/long/path/" + "x" * 200 + "/[0].png"
     console.line(path)
     assert capsys.readouterr().out == path + "\n"
+
+
+def test_training_examples_are_not_called_held_out() -> None:
+    event = HeldOut(1, 1.0, 2.0, "train", 360, {"bound": -91.5}, best=True)
+    assert console.held_out_line(event) == "training examples: ELBO −91.50 nats"
+
+
+def test_a_demonstrations_numbers_are_never_cut(capsys: Any, monkeypatch: Any) -> None:
+    from lowerbound.cli.demo import _table
+
+    monkeypatch.setenv("COLUMNS", "80")
+    numbers = ("3.04", "11.66", "160.66", "2,038.45", "20,094.73", "210,722.80")
+    header = ("estimator", "furthest mean, SE", *(f"L = {size}" for size in (2, 5, 10, 20, 50)))
+    console.out().print(_table(header, [("reparameterized, analytic KL", *numbers)]))
+    text = capsys.readouterr().out
+    assert all(number in text for number in numbers) and "…" not in text
+    assert max(map(len, text.splitlines())) <= 80 and "reparameterized," in text

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from lowerbound.data import Data, DataSpec, load
+from lowerbound.data import Data, DataSpec, load, side_of
 from lowerbound.errors import LowerboundError
+from lowerbound.models.conditions import GivenAttributes
 
 
 def arrays(count: int = 40) -> dict[str, np.ndarray]:
@@ -26,7 +28,7 @@ def arrays(count: int = 40) -> dict[str, np.ndarray]:
 def aligned(data: Data) -> None:
     for split in (data.train, data.validation, data.test):
         if split is not None:
-            assert split.attributes is not None and split.attributes.dtype == np.float32
+            assert split.attributes is not None and split.attributes.dtype == np.float64
             stored = split.stored(np.arange(len(split))).numpy()
             np.testing.assert_array_equal(split.attributes[:, 0], stored[:, 0])
 
@@ -117,3 +119,33 @@ def test_columns_that_are_none(tmp_path: Path) -> None:
         load(path, attributes=("name",))
     with pytest.raises(LowerboundError, match="expected attributes only of a table's columns"):
         load("digits", attributes=("height",))
+
+
+def test_time_stamps_keep_their_digits(tmp_path: Path) -> None:
+    seconds = 1.6e9 + np.random.default_rng(0).normal(0.0, 5.0, 200)
+    rows = [f"{i * 0.5},{s!r}" for i, s in enumerate(seconds.tolist())]
+    (tmp_path / "t.csv").write_text("\n".join(["width,seconds", *rows]))
+    sources: list[tuple[Any, dict[str, Any]]] = [
+        ({"data": np.arange(200.0)[:, None], "attributes": seconds}, {}),
+        (tmp_path / "t.csv", {"attributes": ("seconds",)}),
+    ]
+    for source, options in sources:
+        data = load(source, **options)
+        spec, raw = data.spec, data.train.attributes
+        assert raw is not None and spec.attributes is not None
+        assert spec.attribute_mean == pytest.approx([raw.mean()], rel=1e-15)
+        condition = GivenAttributes(spec.attributes, spec.attribute_mean, spec.attribute_std)
+        (context,) = condition(torch.zeros(len(raw), 1), side_of(data.train, "attributes"))
+        found = condition.embeddings()[0](context)
+        expected = (raw - raw.mean()) / raw.std()
+        assert found.dtype == torch.float32
+        np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
+        (context,) = condition(torch.zeros(1, 1), condition.named([float(raw[7, 0])])[None])
+        assert float(condition.embeddings()[0](context)) == pytest.approx(expected[7, 0], abs=1e-5)
+
+
+def test_what_lies_far_outside_is_told() -> None:
+    condition = GivenAttributes(("smile", "age"), (0.5, 40.0), (0.5, 10.0))
+    assert condition.beyond(condition.named({"smile": 1, "age": 99})) == []
+    (told,) = condition.beyond(condition.named({"smile": 1, "age": 101}))
+    assert told.startswith("age=101 lies far outside what the model was trained on (mean 40")

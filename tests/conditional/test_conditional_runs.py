@@ -238,8 +238,8 @@ def test_attributes_a_table_and_any_mask(tmp_path: Path) -> None:
         if name == "right":
             assert found.missing.tolist() == mask
             assert np.abs(found.completions.mean(0) - 60).max() < 2.5
-    with pytest.raises(LowerboundError, match=r"expected a mask, for .* was trained with drawn"):
-        lb.complete(anything, np.full(4, 60.0))
+    default, right = (lb.complete(anything, np.full(4, 60.0), mask=m) for m in (None, "right"))
+    np.testing.assert_array_equal(default.completions, right.completions)
     # standardized columns: what is told is in the units of the table, of the missing part alone
     result = lb.evaluate(anything, samples=200, report=False)
     x = held_out(anything.data().test, anything.spec, 0)

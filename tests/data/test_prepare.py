@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from lowerbound import LowerboundError
 from lowerbound.data import DataSpec, Prepare, held_out, load
 
 
@@ -82,6 +83,10 @@ CASES = {
     "signed": ((grey() / 127.5 - 1.0).astype(np.float32), {"likelihood": "discretized-logistic"}),
     "integers": (np.random.default_rng(0).integers(-400, 9000, (50, 3)), {}),
     "tokens": (np.random.default_rng(0).integers(0, 9, (50, 6)), {}),
+    "whole beside continuous": (
+        np.stack([np.arange(50) % 7 + 3, np.random.default_rng(0).normal(0, 2, 50)], 1),
+        {"standardize": False},
+    ),
     "floats": (np.random.default_rng(0).normal(3, 2, (50, 3)), {}),
 }
 
@@ -251,3 +256,13 @@ def test_prepare_compiles_into_one_graph():
     compiled = torch.compile(prepare, fullgraph=True, backend="aot_eager")
     x = compiled(data.train.all())
     assert set(x.unique().tolist()) == {0.0, 1.0}
+
+
+def test_values_that_float32_merges_need_a_mean_taken_off():
+    values = np.random.default_rng(0).normal(0.0, 1.0, (200, 2)) + np.array([0.0, 2e4])
+    for likelihood in ("gaussian", "none"):
+        with pytest.raises(LowerboundError, match="column '1' of mean 20000 and") as e:
+            load(values, standardize=False, likelihood=likelihood)
+        assert "which float32" in str(e.value) and "\n" not in str(e.value)
+    assert load(values).spec.support == "real"
+    assert load(values - np.array([0.0, 1.9e4]), standardize=False).spec.scale == 1.0

@@ -62,6 +62,21 @@ def test_codes_with_a_shape() -> None:
     assert z.shape == (4, 6, 5, 2, 1, 2)
 
 
+def test_covariance_is_that_of_the_components_and_between_them() -> None:
+    """E zz' − E z E z', component by component."""
+    q = MixtureOfGaussians((2, 1, 2), 3).double()(rand(5, 27))
+    for b in range(5):
+        weights, loc = q.logits[b].softmax(-1).numpy(), q.loc[b].flatten(1).numpy()
+        second = sum(
+            w * (np.outer(m, m) + np.diag(s**2))
+            for w, m, s in zip(weights, loc, q.scale[b].flatten(1).numpy(), strict=True)
+        )
+        expected = second - np.outer(weights @ loc, weights @ loc)
+        np.testing.assert_allclose(q.covariance_matrix[b].numpy(), expected, atol=1e-12)
+    diagonal = q.covariance_matrix.diagonal(dim1=-2, dim2=-1)
+    torch.testing.assert_close(diagonal, q.variance.flatten(1))
+
+
 def test_float32_of_one_mixture_for_all_keeps_its_digits() -> None:
     """Small scales far from the origin: what a written-out square would lose in float32."""
     loc, scale = 5 + 3 * rand(50, 20), 0.02 * rand(50, 20, seed=1).exp()

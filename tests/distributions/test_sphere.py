@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 from lowerbound.distributions import (
     SphereUniform,
@@ -252,3 +252,59 @@ def test_what_is_no_sphere_is_refused(shape: int | tuple[int, ...]) -> None:
     for build in (SphereUniform, VonMisesFisher):
         with pytest.raises(LowerboundError, match="latent_dim of 2"):
             build(shape)
+
+
+@pytest.mark.parametrize(("dim", "kappa"), [(50, 1.0), (10, math.exp(-4)), (2, math.exp(9))])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_last_draw_has_the_gradient_of_its_quantile(
+    dim: int, kappa: float, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """u = 1 − 2⁻²⁴, the largest drawn: dθ/dκ by difference quotients of θ solved by quadrature."""
+    largest = 1 - 2.0**-24
+    monkeypatch.setattr(
+        "lowerbound.distributions.sphere.uniform",
+        lambda shape, device: torch.full(tuple(shape), largest, dtype=torch.float32),
+    )
+    concentration = torch.tensor(kappa, dtype=dtype, requires_grad=True)
+    q = VonMisesFisherDistribution(torch.eye(dim, dtype=dtype)[0], concentration)
+    theta = q._angle(())
+    (slope,) = torch.autograd.grad(theta, concentration)
+    above = 2.0**-25 / 1.0
+
+    def solved(k: float) -> float:
+        """Mass above θ, from the far end, where it keeps its digits."""
+        whole = integral(k, dim)
+        nodes = lambda a: a + (math.pi - a) * (np.arange(2000)[:, None] + 0.5 + NODES / 2) / 2000  # noqa: E731
+
+        def beyond(a: float) -> float:
+            t = nodes(a)
+            density = np.exp(-2 * k * np.sin(t / 2) ** 2) * np.sin(t) ** (dim - 2)
+            return float((density @ WEIGHTS).sum() * (math.pi - a) / 4000) / whole - above
+
+        return float(optimize.brentq(beyond, 1e-6, math.pi - 1e-9, xtol=1e-15, rtol=1e-14))
+
+    step = 1e-3 * kappa
+    expected = (solved(kappa + step) - solved(kappa - step)) / (2 * step)
+    assert theta.item() == pytest.approx(solved(kappa), rel=2e-3)
+    assert slope.item() == pytest.approx(expected, rel=2e-2)
+
+
+@pytest.mark.parametrize("u", [0.0, 1.0])
+def test_the_ends_themselves_have_a_finite_gradient(u: float) -> None:
+    kappa = torch.tensor([1e-2, 1.0, 100.0], dtype=torch.float64, requires_grad=True)
+    for dim in DIMS:
+        theta = angle(kappa, torch.full((3,), u, dtype=torch.float64), dim)
+        (slope,) = torch.autograd.grad(theta.sum(), kappa)
+        # An angle of at most π moves by no more than about its own size while log κ moves by 1.
+        assert (slope.abs() * kappa <= math.pi).all()
+
+
+def test_covariance_equals_that_of_draws() -> None:
+    torch.manual_seed(0)
+    direction = torch.nn.functional.normalize(rand(2, 3), dim=-1)
+    q = VonMisesFisherDistribution(direction, torch.tensor([0.7, 9.0], dtype=torch.float64))
+    torch.testing.assert_close(q.covariance_matrix.diagonal(dim1=-2, dim2=-1), q.variance)
+    about = q.sample((200_000,)) - q.mean
+    products = about.unsqueeze(-1) * about.unsqueeze(-2)
+    error = products.std(0) / len(products) ** 0.5
+    assert ((products.mean(0) - q.covariance_matrix).abs() < 4 * error).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from lowerbound.distributions import (
     DiagonalGaussian,
     Family,
     FullGaussian,
+    Gaussian,
     Head,
     MixtureOfGaussians,
     SquashedGaussian,
@@ -23,6 +25,7 @@ from lowerbound.distributions import (
 )
 from lowerbound.errors import LowerboundError
 from lowerbound.models import LatentModel
+from lowerbound.objectives import info, naive
 
 FAMILIES: list[Family] = [
     DiagonalGaussian(2),
@@ -168,7 +171,9 @@ def test_computed_once_in_evaluation_only() -> None:
         assert calls() == 1
 
 
-@pytest.mark.parametrize("change", ["step", "load", "pseudo-inputs", "data", "replace", "dtype"])
+@pytest.mark.parametrize(
+    "change", ["step", "load", "pseudo-inputs", "data", "swap", "replace", "dtype"]
+)
 def test_change_of_weights_is_seen(change: str) -> None:
     head, prior = build()
     head.eval()
@@ -187,9 +192,10 @@ def test_change_of_weights_is_seen(change: str) -> None:
     elif change == "pseudo-inputs":
         with torch.no_grad():
             prior.raw.add_(1.0)
-    elif change == "data":  # below torch's count of versions: the mode is set anew after it
+    elif change == "data":  # below torch's count of versions
         layer.weight.data.add_(0.5)
-        prior.eval()
+    elif change == "swap":  # which no sum would see
+        layer.weight.data.copy_(layer.weight.data.flip(0))
     elif change == "replace":
         layer.weight = nn.Parameter(layer.weight.detach() + 0.5)
     else:
@@ -216,3 +222,21 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(LowerboundError, match="latent_shape="):
         VampPrior(lambda x: head(x), (3,), 4)
     assert VampPrior(lambda x: head(x), (3,), 4, latent_shape=(2,)).event_shape == (2,)
+
+
+@pytest.mark.parametrize("objective", [naive, partial(info, alpha=1.0)], ids=["naive", "info"])
+def test_a_prior_whose_draws_have_no_gradient_is_refused(objective: Any) -> None:
+    """A mixture of full normals draws without one, so that it would never learn."""
+    x = torch.randn(5, 3, dtype=torch.float64)
+    for family, fits in ((DiagonalGaussian(2), True), (FullGaussian(2), False)):
+        head, prior = build(family)
+        decode = Head(nn.Linear(2, 3), Gaussian(3, sigma="learned")).double()
+        model = LatentModel(prior, decode, head)
+        if fits:
+            objective(model, x, samples=4).loss.backward()
+            assert prior.raw.grad is not None and prior.raw.grad.abs().sum() > 0
+        else:
+            with pytest.raises(LowerboundError, match="no gradient flows"):
+                objective(model, x, samples=4)
+            with torch.no_grad():
+                assert objective(model, x, samples=4).loss.isfinite()

@@ -265,6 +265,12 @@ def test_json_both_ways(inexact: Inexact, x: Tensor) -> None:
         "settings",
         "prior_monte_carlo",
         "gap",
+        "given",
+        "dimensions",
+        "hidden_error",
+        "error_at",
+        "pseudo_likelihood",
+        "unfinished",
     ]
     assert found.log_likelihood is not None
     assert found.log_likelihood.note.endswith("binarized once from a fixed seed")

@@ -11,6 +11,7 @@ from lowerbound.data import DataSpec
 from lowerbound.distributions import DiagonalNormal
 from lowerbound.errors import LowerboundError
 from lowerbound.evaluation import Evaluation, amortization_gap, evaluate
+from lowerbound.recipes import RECIPES
 
 from .conftest import Known
 from .test_refine import Off, model_with
@@ -90,3 +91,47 @@ def test_no_bound_no_gap() -> None:
     )
     with pytest.raises(LowerboundError, match="came one without: squared error has no variance"):
         amortization_gap(model, torch.zeros(4, 3))
+
+
+REFUSED = {
+    "autoencoder": ("real", {}, "squared error has no variance"),
+    "gaussian-mixture": ("real", {}, "the prior's are categories or counts"),
+    "nice": ("real", {}, "through a bijection"),
+    "masked-tokens": ("categories", {}, "came one without: "),
+    "vae": ("real", {"prior": "uniform", "posterior": "squashed-gaussian"}, "in a box"),
+}
+
+
+@pytest.mark.parametrize("recipe", REFUSED)
+def test_an_evaluation_refuses_what_has_none(recipe: str) -> None:
+    """In one line, before anything is measured."""
+    support, options, message = REFUSED[recipe]
+    spec = DataSpec("toy", "vector", (6,), support, levels=5 if support == "categories" else None)
+    model = RECIPES[recipe](spec, **options).model
+    x = torch.zeros(4, 6, dtype=torch.int64 if support == "categories" else torch.float32)
+    with pytest.raises(LowerboundError, match=message) as caught:
+        evaluate(model, spec, x, gap=True)
+    told = str(caught.value)
+    assert told.startswith("amortization gap: expected") and "\n" not in told
+
+
+def test_rounding_is_no_gap(independent: Known) -> None:
+    """A perfect encoder in float32, whose bounds differ by the last digits alone."""
+    found = amortization_gap(independent.model.float(), independent.x.float(), samples=100)
+    assert (found.amortization, found.amortization_error) == (0.0, 0.0)
+    assert (found.approximation, found.approximation_error) == (0.0, 0.0)
+    spec = DataSpec("toy", "vector", (8,), "real")
+    rows = evaluate(independent.model, spec, independent.x.float(), gap=True).table()
+    assert [row.value for row in rows if row.quantity.endswith("gap")] == ["0", "0"]
+
+
+def test_the_table_tells_of_which_log_p_the_gap_is(coupled: Known) -> None:
+    model = model_with(coupled, Off(coupled, shift=0.1, factor=1.2))
+    spec = DataSpec("toy", "vector", (8,), "real")
+    result = evaluate(model, spec, coupled.x, samples=100, gap=True)
+    assert result.gap is not None
+    rows = {row.quantity: row for row in result.table()}
+    note = rows["approximation gap"].note
+    told = float(note.rpartition(": ")[2].replace("−", "-"))
+    refined = -result.gap.refined
+    assert told == pytest.approx(refined - result.gap.approximation, abs=0.006)

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributions import MultivariateNormal
 
 from lowerbound.bounds import elbo
 from lowerbound.distributions import (
     Bernoulli,
+    Delta,
     DiagonalGaussian,
     DiagonalNormal,
+    Family,
+    FullGaussian,
+    GaussianMixturePrior,
     Head,
+    MixtureOfGaussians,
+    SphereUniform,
+    SquashedGaussian,
     StandardNormal,
+    UniformPrior,
+    VampPrior,
+    VonMisesFisher,
 )
+from lowerbound.distributions.onehot import OneHot
 from lowerbound.errors import LowerboundError
 from lowerbound.inference import With, refine, refined_elbo
+from lowerbound.mixtures import GaussianMixture
 from lowerbound.models import LatentModel
 
 from .conftest import Known
@@ -146,3 +161,48 @@ def test_refusals(coupled: Known) -> None:
         refine(coupled.model, coupled.x, start="decoder")  # ty: ignore[invalid-argument-type]
     with pytest.raises(LowerboundError, match=r"expected x of shape \(batch, 8\)"):
         refine(coupled.model, coupled.x[:, :1])
+
+
+@pytest.mark.parametrize("log_sigma", [-8.0, 7.0])
+def test_it_starts_at_the_scale_it_is_given(coupled: Known, log_sigma: float) -> None:
+    """A step of next to nothing from a full normal whose σ is far from 1."""
+    scale = math.exp(log_sigma) * torch.eye(3, dtype=torch.float64)
+    start = MultivariateNormal(coupled.mean, scale_tril=scale.expand(len(coupled.x), 3, 3))
+    q = refine(coupled.model, coupled.x, start=start, steps=1, learning_rate=1e-12)
+    torch.testing.assert_close(q.scale.log(), torch.full_like(q.mean, log_sigma), atol=1e-9, rtol=0)
+
+
+SPACES = {
+    "box": (UniformPrior(2), SquashedGaussian(2), "the prior's are numbers in a box"),
+    "squashed": (StandardNormal(2), SquashedGaussian(2), "the posterior's are numbers in a box"),
+    "sphere": (SphereUniform(2), VonMisesFisher(2), "the prior's are unit vectors, on a sphere"),
+    "point": (StandardNormal(2), Delta(2), "the posterior's are certain, points without"),
+    "one-hot": (StandardNormal(2), OneHot(2), "the posterior's are categories, vectors with"),
+}
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_codes_that_do_not_fill_the_space_are_refused(space: str) -> None:
+    prior, family, message = SPACES[space]
+    head = Head(nn.Linear(3, family.raw_shape[0]), family)
+    model = LatentModel(prior, Head(nn.Linear(2, 3), Bernoulli(3)), head)
+    state = torch.get_rng_state()
+    with pytest.raises(LowerboundError, match=f"expected codes on all of R.n, .*{message}"):
+        refine(model, torch.zeros(4, 3))
+    assert torch.equal(state, torch.get_rng_state())
+    if space in ("squashed", "point", "one-hot"):  # where the encoder is not asked
+        assert refine(model, torch.zeros(4, 3), start="prior", steps=1).mean.shape == (4, 2)
+
+
+@pytest.mark.parametrize("family", [FullGaussian(2), MixtureOfGaussians(2, 3)])
+def test_what_fills_the_space_is_not(family: Family) -> None:
+    head = Head(nn.Linear(3, family.raw_shape[0]), family)
+    for prior in (GaussianMixturePrior(2), VampPrior(head, (3,), 4)):
+        model = LatentModel(prior, Head(nn.Linear(2, 3), Bernoulli(3)), head)
+        assert refine(model, torch.zeros(4, 3), steps=1).mean.shape == (4, 2)
+
+
+def test_an_index_is_refused() -> None:
+    mixture = GaussianMixture((3,), components=2)
+    with pytest.raises(LowerboundError, match="the prior's are categories or counts"):
+        refine(mixture, torch.zeros(4, 3))

@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from lowerbound.bounds import elbo
+from lowerbound.distributions import GaussianMixtureDistribution, VonMisesFisherDistribution
+from lowerbound.distributions.onehot import OneHotCategorical
 from lowerbound.divergences import inverse_multiquadratic, mmd
 from lowerbound.errors import LowerboundError
 from lowerbound.objectives import dip, info
@@ -67,6 +69,35 @@ def test_dip_knows_full_covariances(linear: Any, x: Tensor) -> None:
     penalty = 2 * spread[0, 1] ** 2 + ((np.diag(spread) - 1) ** 2).sum()
     parts = dip(linear, x, kind="ii", off_diagonal=1.0, diagonal=1.0).parts
     torch.testing.assert_close(parts["covariance"], torch.full_like(x[:, 0], penalty))
+
+
+def test_dip_knows_what_couples_dimensions(linear: Any, x: Tensor) -> None:
+    """Of a mixture and of a von Mises-Fisher by many draws of q(z); a flow has to say."""
+    locations = torch.tensor([[1.0, 1.0], [-1.0, -0.5]], dtype=x.dtype)
+    ones = torch.ones_like(locations)
+    encode = linear.encode
+
+    def mixture(x: Tensor) -> GaussianMixtureDistribution:
+        loc = encode(x).loc.unsqueeze(-2) + locations
+        return GaussianMixtureDistribution(loc[..., 0] * 0, loc, 0.5 * ones.expand_as(loc))
+
+    def sphere(x: Tensor) -> VonMisesFisherDistribution:
+        loc = encode(x).loc
+        return VonMisesFisherDistribution(loc / loc.norm(dim=-1, keepdim=True), loc[:, 0] ** 2 + 1)
+
+    options = {"kind": "ii", "off_diagonal": 1.0, "diagonal": 0.0}
+    for posterior in (mixture, sphere):
+        linear.encode = posterior
+        with torch.no_grad():
+            found = float(dip(linear, x, **options).parts["covariance"][0])
+            codes = posterior(x).sample((40_000,)).flatten(0, 1)
+        about = codes - codes.mean(0)
+        products = about[:, 0] * about[:, 1]
+        error = float(products.std()) / len(products) ** 0.5
+        assert abs((found / 2) ** 0.5 - abs(float(products.mean()))) < 4 * error
+    linear.encode = lambda x: OneHotCategorical(encode(x).loc)
+    with torch.no_grad(), pytest.raises(LowerboundError, match="came OneHotCategorical; pass kind"):
+        dip(linear, x, **options)
 
 
 def test_info_vae_without_information_is_the_elbo(linear: Any, x: Tensor) -> None:

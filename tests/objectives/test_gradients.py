@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import (
     Distribution,
     ExpTransform,
@@ -27,6 +28,7 @@ from lowerbound.distributions import (
     IndependentUniform,
     SquashedNormal,
     StandardNormal,
+    UniformPrior,
     VonMisesFisher,
 )
 from lowerbound.errors import LowerboundError
@@ -36,6 +38,7 @@ from lowerbound.objectives import (
     importance_weighted,
     score_function,
     sticking_the_landing,
+    wake,
 )
 
 DRAWS = 250
@@ -292,3 +295,47 @@ def test_what_cannot_be_is_refused(linear: Any, x: Tensor) -> None:
     with pytest.raises(LowerboundError, match="two or more samples for the baseline 'samples'"):
         score_function(linear, x, baseline="samples")
     assert log_weights(linear, x).shape == (1, len(x))
+
+
+class Boxed(nn.Module):
+    """Codes in [-1, 1], most of them where float32 rounds the sigmoid to an edge."""
+
+    event_shape = (2,)
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.prior = UniformPrior(2).to(dtype)
+        self.loc = nn.Parameter(torch.tensor([9.0, -14.0], dtype=dtype))
+        self.log_scale = nn.Parameter(torch.tensor([0.5, 0.9], dtype=dtype))
+
+    def encode(self, x: Tensor) -> SquashedNormal:
+        return SquashedNormal(self.loc.expand_as(x), self.log_scale.expand_as(x))
+
+    def decode(self, z: Tensor) -> DiagonalNormal:
+        return DiagonalNormal(z, torch.zeros((), dtype=z.dtype))
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        partial(sticking_the_landing, samples=3),
+        partial(importance_weighted, samples=3, estimator="stl"),
+        partial(importance_weighted, samples=3, estimator="dreg"),
+        partial(wake, samples=3),
+        partial(score_function, samples=3, baseline="samples"),
+    ],
+    ids=["stl", "iwae stl", "iwae dreg", "wake", "score"],
+)
+def test_codes_at_an_edge_keep_their_densities(
+    objective: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loss and gradient in float32 are those in float64, where no sigmoid of these is 1."""
+    noise = torch.randn(3, 6, 2, dtype=torch.float64)
+    monkeypatch.setattr(SquashedNormal, "_noise", lambda q, shape: noise.to(q.loc.dtype))
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        model = Boxed(dtype)
+        loss = objective(model, torch.zeros(6, 2, dtype=dtype)).loss
+        found.append([loss.detach(), *torch.autograd.grad(loss, list(model.parameters()))])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours.double(), theirs, rtol=1e-4, atol=1e-4)

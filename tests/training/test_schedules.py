@@ -72,6 +72,15 @@ def test_the_cycles_of_fu_et_al() -> None:
     assert schedule(at(1.0)) == 1.0  # a report after the last step
 
 
+@pytest.mark.parametrize(("total", "cycles"), [(1000, 100), (700, 7), (10_000, 9), (997, 3)])
+def test_a_cycle_begins_at_its_first_step(total: int, cycles: int) -> None:
+    """Against whole numbers, which round nothing."""
+    schedule = cyclical(0.0, 1.0, cycles=cycles, share=0.5)
+    for step in range(total):
+        tau = step * cycles % total / total
+        assert schedule(at(step / total)) == pytest.approx(min(1.0, tau / 0.5), abs=1e-6)
+
+
 def test_weights_by_name() -> None:
     clocks = [at(s) for s in (0.0, 0.1, 0.4, 0.8, 1.0)]
     assert {weight("constant", 3.0)(clock) for clock in clocks} == {3.0}

@@ -69,13 +69,20 @@ def demo(
         console.line(file)
 
 
+_SHORT = 8  # letters of a head that stays on one line
+
+
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE)
+    # Numbers are never cut: their columns are as wide as they are, names and heads are folded.
+    table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
     for place, name in enumerate(header):
-        table.add_column(name, justify="left" if place == 0 else "right", no_wrap=place == 0)
+        heads = [name] if len(name) <= _SHORT else name.split()
+        width = max(map(len, [*heads, *(row[place] for row in rows)]))
+        justify = "right" if place else "left"
+        table.add_column(name, justify=justify, overflow="fold", width=width if place else None)
     for row in rows:
         table.add_row(*row)
     return table

@@ -106,6 +106,7 @@ def evaluate(
         json: print the report as JSON.
     """
     from lowerbound import api, console
+    from lowerbound.runs import kept
 
     with console.Count("measuring on held-out data") as count:
         opened = run if recipe is None else api.open_run(run, recipe)
@@ -118,6 +119,10 @@ def evaluate(
             gap=gap,
             progress=count,
         )
+    measured = result.data["examples"]
+    before = kept(Path(run).expanduser(), measured)
+    if before is not None:
+        console.note(f"{run} keeps its evaluation and report of {before:,}: these are {measured:,}")
     if json:
         console.emit(result.to_json())
     else:
@@ -140,9 +145,10 @@ def sample(
 
     Args:
         n: how many.
-        given: of a conditional run, what it is to be given: label=3, label=cat, smile=1,glasses=0.
-            Without it conditions are drawn as often as the data have them; a picture of a run of
-            labels has a row for each.
+        given: of a conditional run, what it is to be given: label=3, label=cat, smile=1,glasses=0;
+            where no class is called by a number, label=0 is the first one. Without it conditions
+            are drawn as often as the data have them; a picture of a run of labels has a row for
+            each.
         out: file to write: .png (a sheet) or .npy (an array in the data's own units); the default
             is samples.png among the run's pictures.
         values: at each code, the likelihood's mean, as papers show them, or a draw from it, which
@@ -153,10 +159,12 @@ def sample(
         json: print the report as JSON.
     """
     _check_suffix(out)
-    from lowerbound import api
-    from lowerbound.conditioning import classes_of
+    from lowerbound import api, console
+    from lowerbound.conditioning import classes_of, far
 
     opened = api.open_run(run, recipe)
+    for text in far(opened, given):
+        console.note(text)
     target = Path(out) if out is not None else opened.pictures / "samples.png"
     image = target.suffix != ".npy" and opened.spec.kind == "image"
     kind = values if values != "auto" else "mean" if image else "draw"
@@ -190,7 +198,7 @@ def complete(
     Args:
         mask: what is missing: left, right, top, bottom, centre, quadrants:1 to quadrants:3, or an
             image file of the data's size, bright where they are missing; the default is the mask
-            that the run was trained with.
+            that the run was trained with, or the right half if its masks were drawn.
         n: how many.
         out: file to write: .png (what is observed, then each) or .npy (an array in the data's own
             units); the default is completions.png beside the example.
@@ -202,9 +210,13 @@ def complete(
         json: print the report as JSON.
     """
     _check_suffix(out)
-    from lowerbound import api
+    from lowerbound import api, console
+    from lowerbound.conditioning import DEFAULT_MASK
 
     opened = api.open_run(run, recipe)
+    if mask is None and getattr(getattr(opened.model, "condition", None), "random", False):
+        mask = DEFAULT_MASK
+        console.note(f"no --mask: taken as missing: {mask} (the run was trained with drawn masks)")
     target = Path(out) if out is not None else Path(example).with_name("completions.png")
     image = target.suffix != ".npy" and opened.spec.kind == "image"
     kind = values if values != "auto" else "mean" if image else "draw"

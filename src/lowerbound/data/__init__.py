@@ -1,5 +1,6 @@
 """Data: any source to examples, a description of them, and batches."""
 
+from lowerbound.data.align import aligned
 from lowerbound.data.batches import Loader, Order, Side, Steps, side_of
 from lowerbound.data.choose import Choices, choose
 from lowerbound.data.facts import Facts
@@ -22,6 +23,7 @@ __all__ = [
     "Side",
     "Split",
     "Steps",
+    "aligned",
     "choose",
     "describe",
     "held_out",

@@ -236,7 +236,7 @@ def from_arrays(arrays: Mapping[str, Any], name: str, key: str | None = None) ->
 def _attributes(
     arrays: Mapping[str, Any], found: Mapping[tuple[str, str], str], part: str, count: int
 ) -> np.ndarray | None:
-    """Float32 (N, A) of one split."""
+    """Float64 (N, A) of one split: float32 would merge time stamps."""
     named = found.get((part, "attributes"))
     if named is None:
         return None
@@ -251,7 +251,7 @@ def _attributes(
             f"expected attributes (N, A) in '{named}', one row for each of the {count} examples of "
             f"'{found[part, 'values']}', came shape {values.shape}"
         )
-    return np.ascontiguousarray(values, dtype=np.float32)
+    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 def _attribute_names(arrays: Mapping[str, Any], source: Source) -> tuple[str, ...] | None:

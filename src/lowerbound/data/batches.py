@@ -85,7 +85,7 @@ class Loader:
         split: the examples.
         device: where the batches go.
         budget: bytes that may be resident; None: a share of what is free there.
-        side: what comes with each example: its ``labels`` (int64), ``attributes`` (float32) or
+        side: what comes with each example: its ``labels`` (int64), ``attributes`` (floats) or
             ``position`` in the split (int64); None for nothing.
 
     Raises:
@@ -107,6 +107,8 @@ class Loader:
         self.resident = bool(shared and budget is None) or split.nbytes <= limit
         self.tensor = split.all().to(self.device) if self.resident else None
         beside = None if side is None else side_of(split, side)
+        if beside is not None and self.device.type == "mps" and beside.is_floating_point():
+            beside = beside.float()  # it has no float64
         self.side = beside.to(self.device) if self.resident and beside is not None else beside
 
     def __len__(self) -> int:

@@ -34,6 +34,7 @@ BINARIZE = ("auto", "none", "stochastic", "threshold")
 DEQUANTIZE = ("auto", "none", "uniform")
 NEARLY_BINARY = 0.75  # MNIST 0.83, KMNIST 0.78; digits 0.67, Fashion-MNIST 0.61, photographs 0.25
 MANY_TIES = 0.05  # share of continuous values that are one and the same
+FAR = 1e4  # mean over deviation from where float32 keeps too few digits of values as they are
 MLP_UP_TO = 1024
 
 
@@ -216,6 +217,7 @@ def _plain(
     if facts.levels is None:
         unit = facts.low >= 0.0 and facts.high <= 1.0
         if scaling is False or unit:
+            _refuse_far(facts)
             return {"kind": _kind(facts), "support": "unit" if unit else "real"}
         return _density(facts, "none", "none", None, why)
     return {"kind": _kind(facts), "support": "levels" if facts.levels > 2 else "binary",
@@ -275,6 +277,7 @@ def _density(
         shift, scale = unit["shift"], unit["scale"]
         result |= {"support": "levels"}
     else:
+        _refuse_far(facts)
         shift, scale = 0.0, 1.0
         inside = facts.low >= 0.0 and facts.high <= 1.0 and not spread
         result |= {"support": "unit" if inside else "real"}
@@ -283,6 +286,22 @@ def _density(
     result |= {"shift": shift, "scale": scale, "log_jacobian": float(jacobian)}
     same = np.all(steps == steps[0])
     return {**result, "step": float(steps[0]) if same else steps.tolist()}
+
+
+def _refuse_far(facts: Facts) -> None:
+    """Values whose digits float32 cannot hold as they are: far from zero, and close together."""
+    mean, std = facts.mean.reshape(-1), facts.std.reshape(-1)
+    far = np.flatnonzero((np.abs(mean) > FAR * std) & (std > 0.0))
+    if not len(far):
+        return
+    place = int(far[0])
+    names = facts.columns or tuple(str(column) for column in range(len(mean)))
+    raise LowerboundError(
+        f"expected values near zero without standardization, came "
+        f"{'position' if facts.kind == 'image' else 'column'} '{names[place]}' of mean "
+        f"{mean[place]:g} and standard deviation {std[place]:g}, which float32 (7 digits) does not "
+        "keep apart; leave standardize out (--standardize auto), or subtract the mean"
+    )
 
 
 def _refuse_constant(facts: Facts, name: str, steps: np.ndarray) -> None:

@@ -110,11 +110,16 @@ def open_image(files: Files, name: str, size: Size | None) -> np.ndarray | str:
                 return f"mode {image.mode}, more than 16 bits: save it as .npy"
             elif image.mode not in ("L", "RGB"):
                 image = image.convert("L" if image.mode in _GREY else "RGB")
-            if size is not None and image.size != (size[1], size[0]):
-                image = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BICUBIC)
-            return np.array(image)
+            return np.array(image if size is None else fitted(image, size))
     except _FAILURES as error:
         return _reason(error)
+
+
+def fitted(image: Image.Image, size: Size) -> Image.Image:
+    """The image cropped and scaled to height and width; as it is where it has them."""
+    if image.size == (size[1], size[0]):
+        return image
+    return ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BICUBIC)
 
 
 def _reason(error: BaseException) -> str:

@@ -205,6 +205,7 @@ def describe(facts: Facts, **choices: Any) -> DataSpec:
         high=facts.grid_low + facts.grid_step * (facts.levels - 1) if on_grid else facts.high,
         log_jacobian=chosen.log_jacobian,
         classes=facts.classes,
+        columns=facts.columns,
         attributes=facts.attributes,
         attribute_mean=facts.attribute_mean,
         attribute_std=facts.attribute_std,

@@ -139,8 +139,9 @@ class Prepare(nn.Module):
 
 def _base(spec: DataSpec) -> float | list[float]:
     """The level at or below the shift; the shift itself where values are continuous."""
-    shift = np.asarray(spec.shift, np.float64)
-    step = np.broadcast_to(np.asarray(spec.step, np.float64), shift.shape)
+    shift, step = np.broadcast_arrays(
+        np.asarray(spec.shift, np.float64), np.asarray(spec.step, np.float64)
+    )
     # Whole numbers beside continuous ones lie on a grid of their own, not on that of the least.
     low = 0.0 if isinstance(spec.step, list) else spec.low
     cells = np.where(step > 0.0, step, 1.0)

@@ -15,7 +15,7 @@ Binarize = Literal["none", "stochastic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 
 _NOT_IN_JSON = ("mean", "std")
-_TUPLES = ("classes", "attributes", "attribute_mean", "attribute_std")
+_TUPLES = ("classes", "columns", "attributes", "attribute_mean", "attribute_std")
 
 
 def _unknown() -> np.ndarray:
@@ -48,6 +48,7 @@ class DataSpec:
         log_jacobian: nats per datum, ``log |dx / dv|`` per unit of v, per `step` where v are levels
             (so that a dequantized density bounds the mass of the level).
         classes: names of the labels, None without labels.
+        columns: names of a table's features, None of other data.
         attributes: names of the numbers that go with each example beside its label, None if none.
         attribute_mean: of each of them over the training examples. attribute_std: likewise.
         train: number of examples. validation, test: likewise.
@@ -73,6 +74,7 @@ class DataSpec:
     high: float = 1.0
     log_jacobian: float = 0.0
     classes: tuple[str, ...] | None = None
+    columns: tuple[str, ...] | None = None
     attributes: tuple[str, ...] | None = None
     attribute_mean: tuple[float, ...] | None = None
     attribute_std: tuple[float, ...] | None = None
@@ -160,15 +162,21 @@ class DataSpec:
                 given[name] = tuple(given[name])
         return cls(**given)
 
-    def lines(self) -> list[tuple[str, str]]:
-        """What was chosen and why, as (name, text) pairs."""
-        lines = [("likelihood", self._because("likelihood", self._likelihood()))]
+    def lines(self, *, bare: bool = False) -> list[tuple[str, str]]:
+        """What was chosen and why, as (name, text) pairs.
+
+        Args:
+            bare: of a model that has neither likelihood nor network to choose, a density of x in
+                closed form or a flow: without these two.
+        """
+        lines = [] if bare else [("likelihood", self._because("likelihood", self._likelihood()))]
         if self.binarize != "none" or "binarize" in self.why:
             lines.append(("binarization", self._because("binarize", self.binarize)))
         if self.dequantize != "none" or "dequantize" in self.why:
             lines.append(("dequantization", self._because("dequantize", self.dequantize)))
         lines.append(("x", self._because("standardize", self._values())))
-        lines.append(("network", self._because("network", self.network)))
+        if not bare:
+            lines.append(("network", self._because("network", self.network)))
         return lines
 
     def _because(self, choice: str, value: str) -> str:

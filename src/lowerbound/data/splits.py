@@ -32,8 +32,8 @@ class Rows(Protocol):
 class Split(Protocol):
     """Examples that serve one purpose.
 
-    `labels` is an int64 array (N,) or None, `attributes` a float32 array (N, A) or None, `nbytes`
-    what `all()` takes.
+    `labels` is an int64 array (N,) or None, `attributes` an array of floats (N, A) or None,
+    `nbytes` what `all()` takes.
     """
 
     labels: np.ndarray | None
@@ -56,7 +56,7 @@ class Source:
     """What was read from one place, before any choice is made.
 
     `train` holds everything where the source brings no split of its own. Labels are as they came:
-    whole numbers or texts, attributes float32 (N, A). `levels` is set where the source knows how
+    whole numbers or texts, attributes floats (N, A). `levels` is set where the source knows how
     many there are.
     """
 

@@ -82,7 +82,7 @@ def read(path: Path, label: str | None = None, attributes: tuple[str, ...] | Non
                 raise LowerboundError(
                     f"expected attributes of numbers, came texts in column '{name}' of {path.name}"
                 )
-            beside[name] = np.array(numbers, np.float32)
+            beside[name] = np.array(numbers, np.float64)
         elif name == label and (named or not _continuous(numbers)):
             labels = _labels(cells, numbers)
         elif any(number is None for number in numbers):

@@ -26,7 +26,7 @@ DEMOS = {
     "entropy": "the bound without H(q): a learned σ falls to 0; with it, to the posterior's",
     "divergences": "KL(p‖q) is not KL(q‖p): one fit covers two modes, the other takes one",
     "em": "expectation-maximization, a picture for each iteration: log p(x) never falls",
-    "densities": "one Gaussian < a mixture < a continuous latent on a density of boxes and slopes",
+    "densities": "boxes and a slope: one Gaussian < mixture of 3 < continuous latent < one of 10",
     "generation": "a mixture of autoencoder codes draws better digits than one of pixels",
     "denoiser": "the best denoiser of Gaussian data is the posterior mean, and training finds it",
     "manifolds": "a noisy curve and a swiss roll as PCA and an autoencoder reconstruct them",

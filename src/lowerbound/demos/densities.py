@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ import torch
 from ..data import DataSpec
 from ..mixtures import GaussianMixture, em
 from ..recipes import RECIPES
-from .divergences import integral
 from .result import Demonstration, number
 from .training import batches, train
 
@@ -41,15 +41,47 @@ def draw(n: int, seed: int) -> np.ndarray:
     return x[:, None].astype(np.float32)
 
 
+def exact() -> float:
+    """E_p log p, nats, in closed form: of a box its log height, of the slope log SLOPE − 1."""
+    boxes = sum(share * math.log(share / (high - low)) for low, high, share in BOXES)
+    return boxes + SLOPE * (math.log(SLOPE) - 1)
+
+
+def _rule() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes, ascending, and weights, ``(points,)``: Gauss–Legendre with four nodes in each cell.
+
+    p jumps at the boxes' edges and at 0, which a rule across them does not see: no cell holds one.
+    Cells are at most 0.01 wide where p is, and 0.1 in the tails; p has 1e-13 of its mass beyond.
+    """
+    breaks = sorted({-20.0, -8.0, 0.0, 14.0, 30.0, *(edge for box in BOXES for edge in box[:2])})
+    edges = [np.array(breaks[:1])]
+    for low, high in pairwise(breaks):
+        width = 0.1 if low < -8.0 or high > 14.0 else 0.01
+        edges.append(np.linspace(low, high, math.ceil((high - low) / width - 1e-9) + 1)[1:])
+    ends = np.concatenate(edges)
+    half, middle = np.diff(ends)[:, None] / 2, (ends[1:] + ends[:-1])[:, None] / 2
+    nodes, weights = np.polynomial.legendre.leggauss(4)
+    return (middle + half * nodes).ravel(), (half * weights).ravel()
+
+
 def grid() -> np.ndarray:
-    """Where densities are looked at; p has less than 1e-5 of its mass beyond."""
-    return np.linspace(-8.0, 14.0, 8801)
+    """Where densities are looked at, ``(points,)``, ascending."""
+    return _rule()[0]
 
 
-def expected(log_q: np.ndarray, x: np.ndarray) -> float:
-    """E_p log q, nats: the held-out log-likelihood of infinitely many examples, by quadrature."""
-    p = np.exp(log_density(x))
-    return integral(np.where(p > 0, p * log_q, 0.0), x) / integral(p, x)
+def integral(values: np.ndarray) -> float:
+    """∫ of a function known on :func:`grid`, ``(points,)``; exact for p's jumps."""
+    return float(values @ _rule()[1])
+
+
+def expected(log_q: np.ndarray) -> float:
+    """E_p log q, nats: the held-out log-likelihood of infinitely many examples, by quadrature.
+
+    Args:
+        log_q: on :func:`grid`, ``(points,)``.
+    """
+    p = np.exp(log_density(grid()))
+    return integral(p * np.where(p > 0, log_q, 0.0))
 
 
 def continuous(x: np.ndarray, *, seed: int, steps: int, hidden: tuple[int, ...] = (64, 64)) -> Any:
@@ -140,29 +172,29 @@ def demonstrate(*, seed: int = 0) -> Demonstration:
 
     x = grid()
     found = fitted(seed=seed)
-    best = expected(np.where(np.isfinite(log_density(x)), log_density(x), 0.0), x)
-    values = {name: expected(log_q, x) for name, log_q in found.items()}
+    values = {name: expected(log_q) for name, log_q in found.items()}
+    log_p, best = log_density(x), exact()
     rows = [
         (
             name,
-            number(value, 4),
-            number(best - value, 4),
-            number(integral(np.exp(found[name]), x), 4),
+            number(expected(log_q), 4),
+            number(round(best - expected(log_q), 6) + 0.0, 4),
+            number(integral(np.exp(log_q)), 4),
         )
-        for name, value in values.items()
+        for name, log_q in (*found.items(), ("the density itself", log_p))
     ]
-    rows.append(("the density itself", number(best, 4), number(0.0, 4), number(1.0, 4)))
     return Demonstration(
         "From one Gaussian to a continuous latent",
         "Two boxes and an exponential slope; 5,000 examples to learn from. Held-out log-likelihood "
-        "is E_p log q, by quadrature over x; the continuous-latent model's log q(x) is itself an "
-        "integral over its one code dimension, by quadrature as well, and no bound. It is trained "
-        "on the importance-weighted bound. What is missing to the density's own value is KL(p‖q). "
+        "is E_p log q, by quadrature over x, piece by piece between p's jumps; the "
+        "continuous-latent model's log q(x) is itself an integral over its one code dimension, by "
+        "quadrature as well, and no bound. It is trained on the importance-weighted bound. What is "
+        "missing to the density's own value is KL(p‖q). "
         "A mixture of 3 has 8 parameters, one of 10 has 29. A continuous latent is a mixture of "
         "infinitely many, but its encoder and decoder have to find them: after this much training "
         f"it lies {_place(values)}.",
         {"density": best, **{n.replace(" ", "_").replace(",", ""): v for n, v in values.items()}},
-        ("model", "held-out log-likelihood, nats", "KL(p‖q), nats", "its mass on the grid"),
+        ("model", "held-out log-likelihood, nats", "KL(p‖q), nats", "its mass"),
         rows,
         densities(x, np.exp(log_density(x)), {n: np.exp(q) for n, q in found.items()}, values),
         {"seed": seed, "examples": 5000, "steps": 2500},

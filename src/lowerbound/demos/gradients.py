@@ -123,7 +123,7 @@ def demonstrate(*, seed: int = 0) -> Demonstration:
         "Two gradients of one mean",
         "The gradient of the ELBO in μ and log σ of q, for one datum of a linear-Gaussian model, "
         "20,000 estimates from ten draws each, with the exact gradient beside. Over all parameters "
-        f"and sizes no mean is further from it than {max(furthest.values()):.1f} standard errors. "
+        f"and sizes no mean is further from it than {max(furthest.values()):.2f} standard errors. "
         "In the table is the variance of one estimate for codes of L dimensions. The score "
         f"function's is {ratio[0]:,.0f} times that of the reparameterized gradient at 2 code "
         f"dimensions and {ratio[-1]:,.0f} times at 50; a baseline takes part of that away.",

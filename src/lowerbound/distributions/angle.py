@@ -19,6 +19,8 @@ from .bessel import exact
 _CELLS, _REACH = 160, 10.0
 # From the straight line across a cell Newton's method has converged to rounding by then.
 _NEWTON = 4
+# Nearer to 0 and 1 the distribution function is not inverted: half of what a draw comes to.
+_END = 2.0**-26
 
 
 def angle(concentration: Tensor, u: Tensor, dim: int) -> Tensor:
@@ -30,7 +32,7 @@ def angle(concentration: Tensor, u: Tensor, dim: int) -> Tensor:
 
     Args:
         concentration: κ ≥ 0, ``(*batch,)``.
-        u: in (0, 1), ``(*sample, *batch)``.
+        u: in [0, 1], ``(*sample, *batch)``; held 2^-26 away from both ends.
         dim: d, two or more.
 
     Returns:
@@ -115,6 +117,9 @@ def _invert(table: _Table, u: Tensor) -> tuple[Tensor, Tensor]:
     """θ and −(∂F/∂κ)/p, in the shape of u."""
     shape, count = u.shape, len(table.start)
     u = u.reshape(-1, count).mT.contiguous()  # (N, samples)
+    # At the ends of the window the density is nothing but rounding, and so is what is divided by.
+    last = max(_END, 0.5 * torch.finfo(u.dtype).eps)
+    u = u.clamp(last, 1 - last)
     cell = torch.searchsorted(table.below, u, right=True).clamp(1, _CELLS) - 1
     low, high = table.below.gather(-1, cell), table.below.gather(-1, cell + 1)
     left, right = (table.density.gather(-1, k) * table.width for k in (cell, cell + 1))

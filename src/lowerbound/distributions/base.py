@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, constraints
 
 from ..errors import LowerboundError
 
@@ -66,10 +66,71 @@ class EventDistribution(Distribution):
             return self.rsample(sample_shape)
 
 
+class Sphere(constraints.Constraint):
+    """Unit vectors."""
+
+    event_dim = 1
+
+    def check(self, value: Tensor) -> Tensor:
+        """Whether the length is 1, to rounding: ``(*lead, d) -> (*lead,)``."""
+        return (value.square().sum(-1) - 1).abs() < 1e-5
+
+
+def where_codes_live(p: Distribution) -> str | None:
+    """In words; None for a density on all of R^n, and for what does not tell.
+
+    >>> from lowerbound.distributions import StandardNormal, UniformPrior
+    >>> where_codes_live(StandardNormal(2)()), where_codes_live(UniformPrior(2)())
+    (None, 'numbers in a box')
+    """
+    if getattr(p, "certain", False):
+        return "certain, points without a density"
+    try:
+        support: Any = p.support
+    except NotImplementedError:
+        return None
+    while isinstance(support, constraints.independent):
+        support = support.base_constraint
+    if support is None or support is constraints.real:
+        return None
+    if support is constraints.one_hot:
+        return "categories, vectors with a single one"
+    if support.is_discrete:
+        return "categories or counts"
+    if isinstance(support, Sphere):
+        return "unit vectors, on a sphere"
+    if isinstance(support, constraints.interval):
+        return "numbers in a box"
+    return f"numbers of support {support}"
+
+
 def softplus(x: Tensor) -> Tensor:
     """log(1 + e^x), elementwise, to full precision in float64 too."""
     # F.softplus drops e^-20, which float64 still sees, and compiles to slower code.
     return -F.logsigmoid(-x)
+
+
+def draw(p: Distribution, shape: tuple[int, ...] = ()) -> Tensor:
+    """Draws with all of their gradient, ``(*shape, *batch, *event)``.
+
+    Raises:
+        LowerboundError: p cannot be reparameterized and its parameters want a gradient, which the
+            draws would not carry.
+    """
+    if p.has_rsample:
+        return p.rsample(shape)
+    z = p.sample(shape)
+    if torch.is_grad_enabled() and p.log_prob(z[(0,) * len(shape)]).requires_grad:
+        _refuse_sample(p)
+    return z
+
+
+def _refuse_sample(p: Distribution) -> NoReturn:
+    raise LowerboundError(
+        f"expected a distribution with reparameterized samples (has_rsample), came "
+        f"{type(p).__name__}, through whose samples no gradient flows; train with another "
+        f"prior or posterior, or evaluate under torch.no_grad()"
+    )
 
 
 def sample_with_log_prob(q: Distribution, shape: tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
@@ -104,9 +165,5 @@ def sample_with_log_prob(q: Distribution, shape: tuple[int, ...] = ()) -> tuple[
     z = q.sample(shape)
     log_q = q.log_prob(z)
     if log_q.requires_grad:
-        raise LowerboundError(
-            f"expected a distribution with reparameterized samples (has_rsample), came "
-            f"{type(q).__name__}, through whose samples no gradient flows; train with another "
-            f"posterior, or evaluate under torch.no_grad()"
-        )
+        _refuse_sample(q)
     return z, log_q

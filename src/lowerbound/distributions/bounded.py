@@ -185,7 +185,7 @@ class SquashedNormal(EventDistribution):
     @property
     def median(self) -> Tensor:
         """``(*batch, *event)``: the image of loc."""
-        return self._squash(self.loc)
+        return self.squash(self.loc)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> SquashedNormal:
         """The same distribution under more leading dimensions."""
@@ -195,13 +195,21 @@ class SquashedNormal(EventDistribution):
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """``(*sample_shape, *batch, *event)``."""
-        return self._squash(torch.addcmul(self.loc, self._noise(sample_shape), self._scale()))
+        return self.squash(self.rsample_inside(sample_shape))
+
+    def rsample_inside(self, sample_shape: Any = ()) -> Tensor:
+        """Draws of u, before the sigmoid: ``(*sample_shape, *batch, *event)``."""
+        return torch.addcmul(self.loc, self._noise(sample_shape), self._scale())
+
+    def log_prob_inside(self, u: Tensor) -> Tensor:
+        """The density at the code of u, to all the digits that u has: nats, ``(*lead,)``."""
+        return self._log_density(u, (u - self.loc) / self._scale())
 
     def rsample_and_log_prob(self, sample_shape: Any = ()) -> tuple[Tensor, Tensor]:
         """Draws and log-densities ``(*sample_shape, *batch)``, from one and the same u."""
         noise = self._noise(sample_shape)
         u = torch.addcmul(self.loc, noise, self._scale())
-        return self._squash(u), self._log_density(u, noise)
+        return self.squash(u), self._log_density(u, noise)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Nats, −inf outside the box: ``(*lead, *event) -> (*lead,)``."""
@@ -221,7 +229,8 @@ class SquashedNormal(EventDistribution):
     def _noise(self, sample_shape: Any) -> Tensor:
         return normal((*sample_shape, *self.loc.shape), self.loc.dtype, self.loc.device)
 
-    def _squash(self, u: Tensor) -> Tensor:
+    def squash(self, u: Tensor) -> Tensor:
+        """The code of u, elementwise."""
         # Rounding may lead one step beyond an edge, where the prior's density is 0.
         value = self.low + (self.high - self.low) * torch.sigmoid(u)
         return value.clamp(self.low, self.high)

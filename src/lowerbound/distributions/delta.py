@@ -24,6 +24,7 @@ class PointMass(EventDistribution):
     """
 
     has_rsample = True
+    certain = True
     arg_constraints: ClassVar[dict[str, Any]] = {"point": constraints.real}
 
     def __init__(self, point: Tensor, event_rank: int = 1) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
@@ -18,6 +19,8 @@ from .normal import HALF_LOG_2PI, DiagonalNormal
 Sigma = Literal["fixed", "learned", "per-dimension", "per-datum", "optimal"]
 
 DECAY = 0.99
+# Of weights and σ² in turn; each batch goes on from where the last ones were.
+ROUNDS = 5
 
 
 class Gaussian(Family):
@@ -30,7 +33,8 @@ class Gaussian(Family):
     - ``optimal``: σ² = mean squared error, the maximizer of the bound given everything else
       (σ-VAE). In training mode ``log_prob`` takes that of the very batch it is given, over all
       examples, dimensions and processes, and tracks it; in eval mode it takes the tracked
-      value, so that what is reported is the density of a fixed σ.
+      value, so that what is reported is the density of a fixed σ. Where the bound weighs its
+      draws (importance sampling), the mean is weighted too: ``weighted_log_prob``.
 
     All log σ are kept in [-10, 10].
 
@@ -201,7 +205,38 @@ class OptimalNormal(EventDistribution):
             self._tracked.update(variance)
         else:
             variance = self._tracked().to(squared.dtype)
-        variance = _in_range(variance)
+        return self._log_density(squared, _in_range(variance))
+
+    def weighted_log_prob(self, value: Tensor, weigh: Callable[[Tensor], Tensor]) -> Tensor:
+        """:meth:`log_prob` for a bound in which draws do not count alike.
+
+        The maximizer of such a bound is the weighted mean squared error, by weights that depend on
+        σ² themselves: what is returned took some rounds of the two in turn (EM for σ²), from the
+        tracked value on, so that over a run they meet.
+
+        Args:
+            value: ``(*lead, *event)``.
+            weigh: log p(value) of the draws ``(K, B)`` to their weights, which sum to one over K;
+                no gradient is wanted of it.
+
+        Returns:
+            ``(K, B)``, nats.
+        """
+        if not self._tracked.training:
+            return self.log_prob(value)
+        size = self.event_shape.numel()
+        squared = self._sum((value - self.loc).square())
+        with torch.no_grad():
+            variance = _in_range(self._tracked().to(squared.dtype))
+            for _ in range(ROUNDS):
+                weights = weigh(self._log_density(squared, variance))
+                mean = (weights * squared).sum(0).mean() / size
+                variance = _in_range(mean_over_processes(mean))
+            self._tracked.update(variance)
+        return self._log_density(squared, variance)
+
+    def _log_density(self, squared: Tensor, variance: Tensor) -> Tensor:
+        size = self.event_shape.numel()
         return -0.5 * squared / variance - size * (0.5 * variance.log() + HALF_LOG_2PI)
 
     def _fixed(self) -> DiagonalNormal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -14,7 +16,7 @@ from .base import EventDistribution
 from .bernoulli import IndependentBernoulli, IndependentContinuousBernoulli
 from .categorical import IndependentCategorical
 from .discretized import MixtureOfLogistics
-from .gaussian import OptimalNormal
+from .gaussian import ROUNDS, OptimalNormal
 from .normal import DiagonalNormal
 
 
@@ -87,6 +89,29 @@ class Masked(Distribution):
             each = self._optimal(self.base, value)
         else:
             each = elementwise(self.base).log_prob(value)
+        return self._of_missing(each)
+
+    def weighted_log_prob(self, value: Tensor, weigh: Callable[[Tensor], Tensor]) -> Tensor:
+        """As that of :class:`OptimalNormal`, of the missing places: ``(K, B)``, nats."""
+        base = self.base
+        if not isinstance(base, OptimalNormal) or not base._tracked.training:
+            return self.log_prob(value)
+        tracked = base._tracked
+        with torch.no_grad():
+            squared = (value - base.loc).square()
+            squared = torch.where(self.known, 0.0, squared).sum(self._event_dims)
+            count = (~self.known).expand(base.loc.shape).to(squared.dtype).sum(self._event_dims)
+            variance = tracked().to(squared.dtype)
+            for _ in range(ROUNDS):
+                weights = weigh(-0.5 * (squared / variance + count * variance.log()))
+                sums = torch.stack([(weights * t).sum(0).mean() for t in (squared, count)])
+                pair = mean_over_processes(sums)
+                variance = (pair[0] / pair[1].clamp_min(1e-6)).clamp_min(math.exp(_LOG_VARIANCE[0]))
+            tracked.update(variance)
+        log_scale = 0.5 * variance.log().clamp(*_LOG_VARIANCE)
+        return self._of_missing(DiagonalNormal(base.loc, log_scale, 0).log_prob(value))
+
+    def _of_missing(self, each: Tensor) -> Tensor:
         # Not a product: where an observed value has no probability, 0 times -inf is NaN.
         return torch.where(self.known, 0.0, each).sum(self._event_dims)
 

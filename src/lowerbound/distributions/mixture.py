@@ -78,6 +78,17 @@ class GaussianMixtureDistribution(EventDistribution):
         between = (self.loc - self.mean.unsqueeze(self.component_dim)).square()
         return (self._weights() * (self.scale.square() + between)).sum(self.component_dim)
 
+    @property
+    def covariance_matrix(self) -> Tensor:
+        """Of the flattened datum, ``(*batch, D, D)``: within the components, and between them."""
+        rank = self.event_rank
+        weights = self.logits.softmax(-1).unsqueeze(-1)
+        loc = self.loc.flatten(-rank) if rank else self.loc.unsqueeze(-1)
+        scale = self.scale.flatten(-rank) if rank else self.scale.unsqueeze(-1)
+        about = loc - (weights * loc).sum(-2, keepdim=True)
+        within = torch.diag_embed((weights * scale.square()).sum(-2))
+        return within + (weights * about).mT @ about
+
     def expand(self, batch_shape: Any, _instance: Any = None) -> GaussianMixtureDistribution:
         """The same distribution under more leading dimensions."""
         shape = (*batch_shape, self.components, *self.event_shape)

@@ -15,8 +15,8 @@ from torch.distributions import constraints
 from ..errors import LowerboundError
 from ..noise import normal, uniform
 from .angle import angle
-from .base import EventDistribution
-from .bessel import log_area, log_normalizer
+from .base import EventDistribution, Sphere
+from .bessel import exact, log_area, log_normalizer
 from .families import Family
 
 # κ from nearly uniform to within 0.01 of the mean direction; log_normalizer is exact far beyond.
@@ -36,7 +36,7 @@ class UniformOnSphere(EventDistribution):
 
     has_rsample = True
     arg_constraints: ClassVar[dict[str, Any]] = {"zeros": constraints.real}
-    support = constraints.real_vector  # torch has no word for the sphere
+    support = Sphere()
 
     zeros: Tensor
 
@@ -126,7 +126,7 @@ class VonMisesFisherDistribution(EventDistribution):
         "direction": constraints.real_vector,
         "concentration": constraints.nonnegative,
     }
-    support = constraints.real_vector
+    support = Sphere()
 
     direction: Tensor
     concentration: Tensor
@@ -149,13 +149,19 @@ class VonMisesFisherDistribution(EventDistribution):
     @property
     def variance(self) -> Tensor:
         """Of each number alone, ``(*batch, d)``."""
-        dim = self.event_shape.numel()
-        # E cos² = 1 − (d − 1) A/κ, and the rest of the square is shared by the other directions.
-        length = self._length().unsqueeze(-1)
-        across = length / self.concentration.unsqueeze(-1)
-        along = 1 - (dim - 1) * across - length.square()
+        along, across = self._along_and_across()
         square = self.direction.square()
         return square * along + (1 - square) * across
+
+    @property
+    def covariance_matrix(self) -> Tensor:
+        """``(*batch, d, d)``: one variance along the mean direction, one across it."""
+        along, across = (t.unsqueeze(-1) for t in self._along_and_across())
+        direction = self.direction.unsqueeze(-1)
+        identity = torch.eye(
+            self.event_shape.numel(), dtype=direction.dtype, device=direction.device
+        )
+        return across * identity + (along - across) * (direction @ direction.mT)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> VonMisesFisherDistribution:
         """The same distribution under more leading dimensions."""
@@ -186,6 +192,13 @@ class VonMisesFisherDistribution(EventDistribution):
         log_m, length = log_normalizer(kappa, self.event_shape.numel())
         return (kappa * length - log_m).to(kappa.dtype)
 
+    def _along_and_across(self) -> tuple[Tensor, Tensor]:
+        """Variances, ``(*batch, 1)`` each."""
+        # E cos² = 1 − (d − 1) A/κ, and the rest of the square is shared by the other directions.
+        length = self._length().unsqueeze(-1)
+        across = length / self.concentration.unsqueeze(-1)
+        return 1 - (self.event_shape.numel() - 1) * across - length.square(), across
+
     def _length(self) -> Tensor:
         return log_normalizer(self.concentration, self.event_shape.numel())[1].to(
             self.concentration.dtype
@@ -200,8 +213,11 @@ class VonMisesFisherDistribution(EventDistribution):
     def _angle(self, sample_shape: Any) -> Tensor:
         kappa = self.concentration
         u = uniform((*sample_shape, *kappa.shape), kappa.device)
-        # From the middle of the 2^24 steps, so that neither end is ever drawn.
-        return angle(kappa, u.to(kappa.dtype) + 2.0**-25, self.event_shape.numel())
+        # From the middle of the 2^24 steps, so that neither end is ever drawn. In float32 the
+        # middle of the last step would be 1.
+        middle = exact(u) + 2.0**-25
+        last = 1 - 0.5 * torch.finfo(middle.dtype).eps
+        return angle(kappa, middle.clamp_max(last), self.event_shape.numel())
 
     def _place(self, theta: Tensor) -> Tensor:
         """Around the first axis, then reflected: ``(*lead,) -> (*lead, d)``.

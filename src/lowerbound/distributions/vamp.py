@@ -84,7 +84,8 @@ class VampPrior(nn.Module):
 
     The encoder is shared with the model and not registered here, so that its weights have one
     name in the state dict. In evaluation mode without gradients the K posteriors are computed
-    once, and again as soon as a weight has changed or the mode is set anew.
+    once, and again as soon as a weight has another value or the mode is set anew: the weights that
+    they belong to are kept, and compared each time.
 
     Args:
         encode: q(z | x) of the model, ``(N, *event_shape)`` to a distribution of batch shape
@@ -150,7 +151,7 @@ class VampPrior(nn.Module):
             )
         self.event_shape = tuple(known)
         self._shared = (encode,)
-        self._cached: tuple[Any, Distribution] | None = None
+        self._cached: tuple[Any, list[Tensor], Distribution] | None = None
 
     @property
     def pseudo_inputs(self) -> Tensor:
@@ -171,25 +172,26 @@ class VampPrior(nn.Module):
         if training or torch.is_grad_enabled():
             self._cached = None
             return self._mixture()
-        key = self._state()
-        if self._cached is None or self._cached[0] != key:
-            self._cached = (key, self._mixture())
-        return self._cached[1]
+        (settings, weights), kept = self._state(), self._cached
+        # By value: a version counter does not see what is written through ``.data``.
+        if kept is None or kept[0] != settings or not all(map(torch.equal, kept[1], weights)):
+            kept = (settings, [t.clone() for t in weights], self._mixture())
+            self._cached = kept
+        return kept[2]
 
     def train(self, mode: bool = True) -> VampPrior:
         """Training or evaluation mode; what was computed is forgotten."""
         self._cached = None
         return super().train(mode)
 
-    def _state(self) -> tuple[Any, ...]:
-        """What changes whenever a weight does, in place or by another tensor in its place."""
+    def _state(self) -> tuple[Any, list[Tensor]]:
+        """What decides the mixture: settings, and weights."""
         (encode,) = self._shared
         tensors: list[Tensor] = [self.raw]
         if isinstance(encode, nn.Module):
             tensors += [*encode.parameters(), *encode.buffers()]
-        versions = tuple(0 if t.is_inference() else t._version for t in tensors)
-        places = tuple((t.data_ptr(), t.dtype, t.device) for t in tensors)
-        return versions, places, getattr(encode, "precision", None)
+        kinds = tuple((t.dtype, t.device) for t in tensors)
+        return (kinds, getattr(encode, "precision", None)), tensors
 
     def _mixture(self) -> Distribution:
         (encode,) = self._shared

@@ -17,13 +17,15 @@ from torch.distributions import Distribution
 
 from ..distributions import sample_with_log_prob
 from ..errors import LowerboundError
-from ..inference import refine
+from ..inference import refine, refuse_codes
 from .decoding import evaluating, home, log_densities
 from .result import Gap
 from .streaming import WeightSums
 from .tiles import cut
 
 _BATCH = 64
+# Of the type's resolution, what sums over a datum lose: 1e-6 in float32.
+_ROUNDING = 8
 
 
 def amortization_gap(
@@ -52,17 +54,13 @@ def amortization_gap(
         progress: called with (examples done, examples in all).
 
     Raises:
-        LowerboundError: the model has no likelihood, or codes that are no real numbers.
+        LowerboundError: the model has no likelihood, or codes that do not fill all of R^n.
 
     References:
         Cremer, Li & Duvenaud 2018, Inference suboptimality in variational autoencoders, arXiv
         1801.03558
     """
-    reason = getattr(model, "no_likelihood", None)
-    if reason is None and not (hasattr(model, "prior") and hasattr(model, "decode")):
-        reason = "the model has no prior and no likelihood"
-    if reason is not None:
-        raise LowerboundError(f"expected a model with a bound, came one without: {reason}")
+    refuse_gap(model, x, *context)
     device, dtype = home(model, x)
     exact = hasattr(model, "log_prob")
     rows: list[Tensor] = []
@@ -87,18 +85,51 @@ def amortization_gap(
                 progress(start + len(here), len(x))
     amortized, best, evidence = torch.cat(rows, dim=1)
     amortization, approximation = best - amortized, evidence - best
+    # Round-off is no gap.
+    noise = _ROUNDING * torch.finfo(dtype).eps * max(1.0, float(amortized.abs().mean()))
+    lost, left = (_beyond(each, noise) for each in (amortization, approximation))
     return Gap(
         log_likelihood=float(evidence.mean()),
         kind="exact" if exact else "estimate",
         refined=float(best.mean()),
         amortized=float(amortized.mean()),
-        amortization=float(amortization.mean()),
-        amortization_error=_error(amortization),
-        approximation=float(approximation.mean()),
-        approximation_error=_error(approximation),
+        amortization=lost[0],
+        amortization_error=lost[1],
+        approximation=left[0],
+        approximation_error=left[1],
         examples=len(x),
         settings={"steps": steps, "learning_rate": learning_rate, "samples": samples, "seed": seed},
     )
+
+
+def refuse_gap(model: Any, x: Tensor, *context: Tensor, reason: str | None = None) -> None:
+    """Refuse a model whose encoder has no diagonal normal to be compared with.
+
+    Args:
+        model: what :func:`amortization_gap` is asked of.
+        x: prepared data, ``(N, *event)``; one example is encoded.
+        context: ``(N, ...)`` each.
+        reason: why there is no likelihood, if so.
+
+    Raises:
+        LowerboundError: no likelihood or no bound, or codes that do not fill R^n.
+    """
+    reason = getattr(model, "no_likelihood", None) or reason
+    lacks = [name for name in ("prior", "encode", "decode") if not hasattr(model, name)]
+    if reason is None and getattr(model, "bijective", False):
+        reason = "its codes are the data themselves, through a bijection, and lose nothing"
+    if reason is None and lacks:
+        reason = f"it has no {' and no '.join(lacks)}"
+    if reason is not None:
+        raise LowerboundError(
+            f"amortization gap: expected a model with a bound, came one without: {reason}"
+        )
+    device, dtype = home(model, x)
+    here, *c = (t[:1].to(device, dtype if t.is_floating_point() else None) for t in (x, *context))
+    try:
+        refuse_codes(model, here, *c)
+    except LowerboundError as error:
+        raise LowerboundError(f"amortization gap: {error}") from None
 
 
 def _bounds(
@@ -125,6 +156,14 @@ def _bounds(
         sums.add(weights)
         total = total + weights.sum(0)
     return total / samples, sums.log_mean()
+
+
+def _beyond(values: Tensor, noise: float) -> tuple[float, float | None]:
+    """Mean and its error; zero where both are below the noise."""
+    mean, error = float(values.mean()), _error(values)
+    if abs(mean) < noise and (error or 0.0) < noise:
+        return 0.0, None if error is None else 0.0
+    return mean, error
 
 
 def _error(values: Tensor) -> float | None:

@@ -28,21 +28,29 @@ class Codes:
             ``(latent,)``; ``None`` where q or p couples the dimensions, or without a prior.
         squared_error: ``||x - E[x|z]||^2`` at ``z = E_q[z]``, summed over the datum, in the
             units of x squared, ``(N,)``; ``None`` for data without a distance or
-            without a decoder.
+            without a decoder. Of a denoiser, x is corrupted as in training before it is encoded.
+        hidden_error: of a denoiser whose corruption hides, the part of it that was hidden.
+        index: whether a code is an index, whose value is no quantity.
     """
 
     means: Tensor
     rate: Tensor | None
     kl_per_dimension: Tensor | None
     squared_error: Tensor | None
+    hidden_error: Tensor | None = None
+    index: bool = False
 
     @property
-    def active_units(self) -> int:
+    def active_units(self) -> int | None:
         """Latent dimensions whose posterior mean moves with x: ``Var_x(E_q[z]) > 0.01``.
+
+        ``None`` of indices, which have no variance.
 
         References:
             Burda, Grosse, Salakhutdinov: Importance weighted autoencoders. arXiv 1509.00519, 5.2.
         """
+        if self.index:
+            return None
         if len(self.means) < 2:
             return 0
         return int((self.means.double().var(0) > 0.01).sum())
@@ -58,7 +66,8 @@ def encode_all(
     """Encode all data, and measure the codes.
 
     Args:
-        model: has ``encode(x, *c)``; the rate wants ``prior(*c)``, the squared error ``decode``.
+        model: has ``encode(x, *c)``; the rate wants ``prior(*c)``, the squared error ``decode``,
+            and, of a denoiser, ``corruption``.
         x: prepared data, ``(N, *event)``.
         context: ``(N, ...)`` each.
         reconstruct: whether to decode the mean codes too.
@@ -67,9 +76,12 @@ def encode_all(
     device, dtype = home(model, x)
     coding = not getattr(model, "bijective", False)  # else codes are x in other words
     distance = coding and reconstruct and hasattr(model, "decode") and x.is_floating_point()
-    parts: dict[str, list[Tensor]] = {"means": [], "rate": [], "kl": [], "error": []}
-    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # for posteriors that know their mean by sampling only
+    parts: dict[str, list[Tensor]] = {"means": [], "rate": [], "kl": [], "error": [], "hidden": []}
+    corruption = getattr(model, "corruption", None) if hasattr(model, "denoise") else None
+    index = False
+    devices = [device] if device.type == "cuda" else []
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices):
+        torch.manual_seed(0)  # for corruptions, and posteriors that know no mean but by sampling
         for start in range(0, len(x), _BATCH):
             here, *c = (
                 t[start : start + _BATCH].to(device, dtype if t.is_floating_point() else None)
@@ -77,6 +89,7 @@ def encode_all(
             )
             q = model.encode(here, *c)
             mean = posterior_mean(q)
+            index = not mean.is_floating_point()
             parts["means"].append(mean.flatten(1).cpu())
             if coding and hasattr(model, "prior"):
                 p = model.prior(*c)
@@ -86,8 +99,14 @@ def encode_all(
                 if each is not None:
                     parts["kl"].append(each.sum(0).double().cpu())
             if distance:
-                error = model.decode(mean, *c).mean - here
-                parts["error"].append(error.flatten(1).square().sum(1).cpu())
+                hidden = None
+                if corruption is not None:
+                    corrupted, hidden = corruption(here)
+                    mean = posterior_mean(model.encode(corrupted, *c))
+                squares = (model.decode(mean, *c).mean - here).flatten(1).square()
+                parts["error"].append(squares.sum(1).cpu())
+                if hidden is not None:
+                    parts["hidden"].append((squares * hidden.flatten(1)).sum(1).cpu())
             if progress is not None:
                 progress(start + len(here), len(x))
     return Codes(
@@ -95,7 +114,38 @@ def encode_all(
         torch.cat(parts["rate"]) if parts["rate"] else None,
         torch.stack(parts["kl"]).sum(0) / len(x) if parts["kl"] else None,
         torch.cat(parts["error"]) if parts["error"] else None,
+        torch.cat(parts["hidden"]) if parts["hidden"] else None,
+        index,
     )
+
+
+def pseudo_likelihood(model: Any, x: Tensor, seed: int = 0) -> Tensor:
+    """Mean log p(x_t | the tokens that are not hidden) over hidden places, nats, ``(N,)``.
+
+    As many places are hidden at once as in training, all of them by the mask. It is no
+    log-likelihood of a sequence, nor a part of one.
+
+    Args:
+        model: has ``masking``, ``mask`` and ``predict``
+            (:class:`~lowerbound.models.masked_tokens.MaskedTokens`).
+        x: tokens, ``(N, T)``.
+        seed: of the places.
+
+    References:
+        Besag 1975, Statistical analysis of non-lattice data
+    """
+    device, _ = home(model, x)
+    devices = [device] if device.type == "cuda" else []
+    found = []
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        for here in x.split(_BATCH):
+            tokens = here.to(device)
+            _, chosen = model.masking(tokens)
+            log_p = model.predict(tokens.masked_fill(chosen, model.mask))
+            each = log_p.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+            found.append(((each * chosen).sum(1) / chosen.sum(1)).cpu())
+    return torch.cat(found)
 
 
 def posterior_mean(q: Distribution) -> Tensor:

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from ..errors import LowerboundError
-from .amortization import amortization_gap
-from .codes import Codes, encode_all
+from .amortization import amortization_gap, refuse_gap
+from .codes import Codes, encode_all, pseudo_likelihood
 from .conditional import counted, prior_monte_carlo
 from .decoding import evaluating, home
 from .effort import affordable
 from .likelihood import LogLikelihood, estimate_log_likelihood
-from .result import Bound, Evaluation, Gap, Likelihood
+from .result import Bound, ErrorAt, Evaluation, Gap, Likelihood, of_what
 
 if TYPE_CHECKING:
     from ..data.spec import DataSpec
@@ -43,6 +43,7 @@ def evaluate(
     seed: int = 0,
     of: int | None = None,
     gap: bool = False,
+    unfinished: str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model on held-out data.
@@ -63,6 +64,7 @@ def evaluate(
             many as are affordable (`lowerbound.evaluation.effort`), which may leave out examples.
         of: how many examples x was drawn from.
         gap: also refine the posterior of each example, and tell the amortization gap.
+        unfinished: of a model whose training has not ended, how far it came, in words.
         rows, precision, compile, seed: see :func:`estimate_log_likelihood`.
         progress: called with (examples done, examples in all).
 
@@ -82,6 +84,8 @@ def evaluate(
     exact = reason is None and hasattr(model, "log_prob")
     if reason is None and not exact and not probabilistic:
         reason = "the model has no prior and no log_prob"
+    if gap:
+        refuse_gap(model, x, *context, reason=reason)
     if samples is None and reason is None and probabilistic and not exact:
         samples, examples = affordable(model, x, context=context)
         x, context = x[:examples], tuple(c[:examples] for c in context)
@@ -126,6 +130,8 @@ def evaluate(
         short = amortization_gap(
             model, x, *context, samples=max(100, found.samples), seed=seed, progress=progress
         ).shifted(float(torch.as_tensor(shift, dtype=torch.float64).mean()))
+    given = _given(model) if context else None
+    by_places = hasattr(model, "masking") and hasattr(model, "predict")
     return Evaluation(
         model=name,
         data={
@@ -139,7 +145,7 @@ def evaluate(
         },
         log_likelihood=None
         if values is None
-        else _likelihood(values, spec, found, exact, dimensions),
+        else _likelihood(values, spec, found, exact, dimensions, given=given),
         no_likelihood=reason,
         bound=None if bound is None else Bound(*mean_and_error(bound)),
         rate=None if rate is None else mean_and_error(rate)[0],
@@ -162,8 +168,18 @@ def evaluate(
         },
         prior_monte_carlo=None
         if by_prior is None
-        else _likelihood(shift + by_prior.values, spec, by_prior, False, dimensions, "prior"),
+        else _likelihood(
+            shift + by_prior.values, spec, by_prior, False, dimensions, "prior", given
+        ),
         gap=short,
+        given=given,
+        dimensions=dimensions,
+        hidden_error=None if codes.hidden_error is None else mean_and_error(codes.hidden_error)[0],
+        error_at=_error_at(model, codes),
+        pseudo_likelihood=Bound(*mean_and_error(pseudo_likelihood(model, x, seed)))
+        if by_places
+        else None,
+        unfinished=unfinished,
     )
 
 
@@ -227,6 +243,22 @@ def _unfit(model: Any, spec: DataSpec) -> str | None:
     )
 
 
+def _given(model: Any) -> str | None:
+    """What a conditional model is given, in a word; None of others."""
+    condition = getattr(model, "condition", None)
+    if condition is None or condition.side == "position":
+        return None
+    words = {"labels": "label", "attributes": "attributes"}
+    return "rest" if getattr(condition, "of_x", False) else words.get(condition.side, "condition")
+
+
+def _error_at(model: Any, codes: Codes) -> ErrorAt:
+    """Of which reconstruction the squared error is."""
+    if hasattr(model, "denoise") and hasattr(model, "corruption"):
+        return "denoised"
+    return "likeliest component" if codes.index else "posterior mean"
+
+
 def _kl_per_dimension(codes: Codes) -> list[float] | None:
     return None if codes.kl_per_dimension is None else codes.kl_per_dimension.tolist()
 
@@ -238,19 +270,21 @@ def _likelihood(
     exact: bool,
     dimensions: float,
     codes: str = "posterior",
+    given: str | None = None,
 ) -> Likelihood:
     value, error = mean_and_error(values)
     bits = bits_per_dim(value, dimensions)
     if exact or found is None:
-        return Likelihood(value, "exact", _note("exact", spec, None), None, None, error, bits)
+        note = of_what(_note("exact", spec, None), given)
+        return Likelihood(value, "exact", note, None, None, error, bits)
     if found.samples == 1:
-        note = _note("lower bound", spec, found)
+        note = of_what(_note("lower bound", spec, found), given)
         return Likelihood(value, "lower bound", note, 1, None, error, bits)
     ess = found.ess.double()
     return Likelihood(
         value,
         "estimate",
-        _note("estimate", spec, found, codes),
+        of_what(_note("estimate", spec, found, codes), given),
         found.samples,
         float(ess.mean()),
         error,

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["exact", "lower bound", "estimate"]
+ErrorAt = Literal["posterior mean", "likeliest component", "denoised"]
+_WHOLE = {"rest": "x"}  # the hidden part and the rest together
 _FEW = 5.0  # effective samples below which the table warns
 
 
@@ -121,6 +123,14 @@ class Evaluation:
         prior_monte_carlo: of a conditional model, log p(x|c) by codes drawn from p(z|c); ``None``
             for others. ``log_likelihood`` is the same by importance sampling from the posterior.
         gap: how the bound falls short of log p(x), where it was asked for.
+        given: what a conditional model is given, in a word: ``"label"``, ``"attributes"``,
+            ``"rest"`` (log p is then of the hidden part); ``None`` for others.
+        dimensions: numbers that log p is of, on average; what bits/dim divides by.
+        hidden_error: of a denoiser whose corruption hides, the squared error of what was hidden.
+        error_at: of which reconstruction ``squared_error`` is; ``"denoised"``: of data that were
+            corrupted as in training.
+        pseudo_likelihood: mean log p(x_t | the tokens that are not hidden), nats per hidden token.
+        unfinished: of a model whose training has not ended, how far it came.
     """
 
     model: str
@@ -138,6 +148,12 @@ class Evaluation:
     settings: dict[str, Any] = field(default_factory=dict)
     prior_monte_carlo: Likelihood | None = None
     gap: Gap | None = None
+    given: str | None = None
+    dimensions: float | None = None
+    hidden_error: float | None = None
+    error_at: ErrorAt = "posterior mean"
+    pseudo_likelihood: Bound | None = None
+    unfinished: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys, JSON's types; a number that is not finite becomes ``None``."""
@@ -149,8 +165,9 @@ class Evaluation:
         given = {f.name: content[f.name] for f in fields(cls) if f.name in content}
         if given["log_likelihood"] is not None:
             given["log_likelihood"] = Likelihood(**given["log_likelihood"])
-        if given["bound"] is not None:
-            given["bound"] = Bound(**given["bound"])
+        for name in ("bound", "pseudo_likelihood"):
+            if given.get(name) is not None:
+                given[name] = Bound(**given[name])
         if given.get("prior_monte_carlo") is not None:
             given["prior_monte_carlo"] = Likelihood(**given["prior_monte_carlo"])
         if given.get("gap") is not None:
@@ -163,9 +180,14 @@ class Evaluation:
         measured, there = data["examples"], data.get("of", data["examples"])
         count = f"{measured:,}" if measured == there else f"{measured:,} of {there:,}"
         shape = " x ".join(str(size) for size in data["event_shape"])
-        return (
+        whole = (
             f"{self.model} on {data['name']}: mean over {count} {data['split']} examples of {shape}"
         )
+        if self.given == "rest":
+            whole += f", of the hidden part ({_count(self.dimensions, 'numbers')}) given the rest"
+        elif self.given is not None:
+            whole += f", given the {self.given}"
+        return whole + (f"; unfinished: {self.unfinished}" if self.unfinished else "")
 
     def __str__(self) -> str:
         """The table as plain text, in aligned columns."""
@@ -183,22 +205,32 @@ class Evaluation:
     def table(self) -> list[Row]:
         """The numbers for people, likelihood first, each with its unit and kind."""
         rows = []
+        name = of_what("−log p(x)", self.given)
         if self.log_likelihood is not None:
             found = self.log_likelihood
             value = _with_error(-found.value, found.standard_error)
-            rows.append(Row("−log p(x)", value, "nats", found.kind, found.note))
+            rows.append(Row(name, value, "nats", found.kind, found.note))
             baseline = self.baseline_bits_per_dim
-            beside = "" if baseline is None else f"uniform over the levels: {_number(baseline)}"
-            rows.append(
-                Row("−log p(x)", f"{found.bits_per_dim:.4f}", "bits/dim", found.kind, beside)
-            )
+            beside = [] if baseline is None else [f"uniform over the levels: {_number(baseline)}"]
+            if self.given is not None and self.dimensions is not None:
+                hidden = "hidden " if self.given == "rest" else ""
+                each = _count(self.dimensions, f"{hidden}numbers")
+                beside.insert(0, f"for each of {each}")
+            bits = f"{found.bits_per_dim:.4f}"
+            rows.append(Row(name, bits, "bits/dim", found.kind, "; ".join(beside)))
             if found.ess is not None:
                 text = f"of {found.samples:,}; least of any example {_number(found.ess_min)}"
-                if found.ess < _FEW:
-                    text += "; few samples carry the weight: with more, log p(x) comes out higher"
+                text += self._warning(found)
                 rows.append(Row("effective sample size", _number(found.ess), "samples", "", text))
         else:
-            rows.append(Row("−log p(x)", "–", "", "none", f"no likelihood: {self.no_likelihood}"))
+            rows.append(Row(name, "–", "", "none", f"no likelihood: {self.no_likelihood}"))
+        if self.pseudo_likelihood is not None:
+            found = self.pseudo_likelihood
+            value = _with_error(-found.value, found.standard_error)
+            text = (
+                "−log p(hidden token | tokens not hidden), held out; not comparable with −log p(x)"
+            )
+            rows.append(Row("pseudo-likelihood", value, "nats per hidden token", "", text))
         if self.bound is not None:
             value = _with_error(-self.bound.value, self.bound.standard_error)
             text = "distortion + rate"
@@ -209,7 +241,9 @@ class Evaluation:
             found = self.prior_monte_carlo
             value = _with_error(-found.value, found.standard_error)
             text = f"{found.note}; effective sample size {_number(found.ess)}"
-            rows.append(Row("−log p(x), prior", value, "nats", found.kind, text))
+            rows.append(
+                Row(f"{name}, prior", value, "nats", found.kind, text + self._warning(found))
+            )
         if self.gap is not None:
             gap = self.gap
             value = _with_error(gap.amortization, gap.amortization_error)
@@ -217,20 +251,67 @@ class Evaluation:
             rows.append(Row("amortization gap", value, "nats", "", text))
             value = _with_error(gap.approximation, gap.approximation_error)
             text = f"log p(x) ({gap.kind}) − ELBO of the refined posteriors"
+            if gap.kind == "estimate":
+                text += f"; that −log p(x), with codes from these: {_number(-gap.log_likelihood)}"
             rows.append(Row("approximation gap", value, "nats", "", text))
         if self.distortion is not None:
-            rows.append(Row("distortion", _number(self.distortion), "nats", "", "E_q[−log p(x|z)]"))
+            text = {None: "E_q[−log p(x|z)]", "rest": "E_q[−log p(hidden | z, rest)]"}.get(
+                self.given, f"E_q[−log p(x | z, {self.given})]"
+            )
+            rows.append(Row("distortion", _number(self.distortion), "nats", "", text))
         if self.rate is not None:
-            rows.append(Row("rate", _number(self.rate), "nats", "", "KL(q(z|x) ‖ p(z))"))
+            text = "KL(q(z|x) ‖ p(z))"
+            if self.given is not None:
+                text = (
+                    f"KL(q(z | {_WHOLE.get(self.given, 'x, ' + self.given)}) ‖ p(z | {self.given}))"
+                )
+            rows.append(Row("rate", _number(self.rate), "nats", "", text))
         if self.active_units is not None:
             text = "variance over x of E_q[z] > 0.01"
             rows.append(
                 Row("active units", f"{self.active_units}", f"of {self.latent_dim}", "", text)
             )
+        denoised = "‖x − f(x~)‖², x~ corrupted as in training, x as the model sees it"
+        if self.hidden_error is not None:
+            value = _number(self.hidden_error)
+            text = f"{denoised}: of what the corruption hid alone"
+            rows.append(Row("squared error, hidden", value, "per example", "", text))
         if self.squared_error is not None:
-            text = "‖x − E[x|z]‖² at the posterior mean, x as the model sees it"
+            text = f"‖x − E[x|z]‖² at the {self.error_at}, x as the model sees it"
+            if self.error_at == "denoised":
+                text = f"{denoised}: of the whole example"
             rows.append(Row("squared error", _number(self.squared_error), "per example", "", text))
         return rows
+
+    def _warning(self, found: Likelihood) -> str:
+        """That an estimate rests on few samples, where it does."""
+        if found.ess is None or found.ess >= _FEW:
+            return ""
+        name = of_what("log p(x)", self.given)
+        return f"; few samples carry the weight: with more, {name} comes out higher"
+
+
+def of_what(text: str, given: str | None) -> str:
+    """A text about p(x) as one about what a conditional model has: p(x | label).
+
+    >>> of_what("−log p(x)", "label"), of_what("−log p(x)", "rest"), of_what("−log p(x)", None)
+    ('−log p(x | label)', '−log p(hidden | rest)', '−log p(x)')
+    """
+    if given is None:
+        return text
+    what = f"hidden | {given}" if given == "rest" else f"x | {given}"
+    return text.replace("p(x)", f"p({what})").replace("P(x)", f"P({what})")
+
+
+def _count(dimensions: float | None, what: str) -> str:
+    """
+    >>> _count(32.0, "numbers"), _count(11.73, "numbers")
+    ('32 numbers', '11.7 numbers on average')
+    """
+    if dimensions is None:
+        return what
+    whole = float(dimensions).is_integer()
+    return f"{dimensions:,.0f} {what}" if whole else f"{dimensions:,.1f} {what} on average"
 
 
 def _number(value: float | None) -> str:

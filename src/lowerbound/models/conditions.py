@@ -6,6 +6,7 @@ of them; nothing else in training or evaluation knows of conditions.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 
 from ..errors import LowerboundError, nearest
 from . import masks
+
+_FAR = 6.0  # standard deviations from the mean where there are no examples to learn from
 
 
 class Condition(nn.Module):
@@ -112,7 +115,7 @@ class GivenLabel(Condition):
                 f"expected one label as the condition, came {came}; pass --given "
                 f"label={self.classes[0]}"
             )
-        label = str(items[0][1])
+        label = _text(items[0][1])
         if label in self.classes:
             return torch.tensor(self.classes.index(label))
         if label.isdigit() and int(label) < len(self.classes) and not self._numbered:
@@ -170,7 +173,7 @@ class GivenAttributes(Condition):
                 f"expected {self.width} attributes of each example ({', '.join(self.names[:8])}), "
                 f"which the model is conditioned on, came {came}"
             )
-        return (side.to(x.dtype) if x.is_floating_point() else side,)
+        return (side,)  # float64 until it is standardized: time stamps are far from zero
 
     def embeddings(self) -> list[nn.Module]:
         return [Standardize(self._mean, self._std)]
@@ -202,7 +205,20 @@ class GivenAttributes(Condition):
                 numbers.append(math.nan)
             if not math.isfinite(numbers[-1]):
                 raise LowerboundError(f"{name}: expected a number, came '{given[name]}'")
-        return torch.tensor(numbers)
+        return torch.tensor(numbers, dtype=torch.float64)
+
+    def beyond(self, side: Tensor) -> list[str]:
+        """Attributes of one example that lie far outside those trained on, in words."""
+        told = []
+        for name, value, mean, std in zip(
+            self.names, side.tolist(), self._mean, self._std, strict=True
+        ):
+            if abs(value - mean) > _FAR * std + 1e-6 * abs(mean):
+                told.append(
+                    f"{name}={value:g} lies far outside what the model was trained on (mean "
+                    f"{mean:g}, standard deviation {std:g}): what it makes of it is a guess"
+                )
+        return told
 
 
 class GivenPart(Condition):
@@ -290,27 +306,54 @@ class GivenPart(Condition):
         observed = x.masked_fill(missing, self.levels or 0)
         return observed, (~missing).to(x.dtype if x.is_floating_point() else torch.float32)
 
-    def other(self, mask: str) -> Tensor:
+    def other(self, mask: Any) -> Tensor:
         """Another mask than the one that the model was trained with, where it can do with it.
 
         Args:
-            mask: the name of a fixed mask, or a file.
+            mask: the name of a fixed mask, a file, or an array of the event's shape (for images
+                also height and width), not zero where the datum is missing.
 
         Returns:
             bool ``event_shape``.
 
         Raises:
-            LowerboundError: the model was trained with a fixed mask, and this is not it.
+            LowerboundError: it is no such mask, or the model was trained with another fixed one.
         """
-        if masks.is_random(mask):
-            raise LowerboundError(f"expected a mask that is fixed, came {mask}, which is drawn")
-        missing = masks.fixed(mask, self.event_shape)
+        if not isinstance(mask, str):
+            named, missing = "an array", masks.of_array(mask, self.event_shape)
+        else:
+            if masks.is_random(mask):
+                raise LowerboundError(
+                    f"expected a mask that is fixed, came {mask}, which is drawn; pass "
+                    f"{self._allowed()}"
+                )
+            known = self._names()
+            if mask not in masks.NAMES and not masks.is_file(mask):
+                hint = nearest(mask, known)
+                raise LowerboundError(f"unknown mask '{mask}'{hint or f'; pass {self._allowed()}'}")
+            named, missing = mask, masks.fixed(mask, self.event_shape)
         if not self.random and not torch.equal(missing, self.missing.cpu()):
             raise LowerboundError(
                 f"expected mask {self.mask}, the only one that the model was trained with, came "
-                f"{mask}; train with --mask boxes or pixels for a model of any mask"
+                f"{named}; train with --mask boxes or pixels for a model of any mask"
             )
         return missing
+
+    def _names(self) -> list[str]:
+        """Names of fixed masks that the model can do with."""
+        found = []
+        for name in masks.NAMES:
+            if not masks.is_random(name):
+                with contextlib.suppress(LowerboundError):  # of images alone, or hides nothing
+                    missing = masks.fixed(name, self.event_shape)
+                    if self.random or torch.equal(missing, self.missing.cpu()):
+                        found.append(name)
+        return found
+
+    def _allowed(self) -> str:
+        names = ", ".join(self._names())
+        own = "a file or an array" if self.random else "none, for the one it was trained with"
+        return f"{names}, or {own}" if names else own
 
     def embeddings(self) -> list[nn.Module]:
         observed = Places(self._places, (self.levels or 0) + 1 if self.levels else None)
@@ -318,6 +361,14 @@ class GivenPart(Condition):
 
     def describe(self) -> str:
         return f"the part of each datum that mask {self.mask} leaves"
+
+
+def _text(label: Any) -> str:
+    """A label as its class is called: 3.0 and a tensor of 3 are 3."""
+    if hasattr(label, "item"):
+        with contextlib.suppress(ValueError, RuntimeError):  # of several numbers
+            label = label.item()
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 class OneHot(nn.Module):
@@ -332,7 +383,10 @@ class OneHot(nn.Module):
 
 
 class Standardize(nn.Module):
-    """``(v - mean) / std`` of vectors ``(N, A)``; a number that never changes is only shifted.
+    """``(v - mean) / std`` of vectors ``(N, A)``, float32; one that never changes is only shifted.
+
+    Of float64 vectors, numbers far from zero keep their digits: the mean is held in two float32
+    (its value and what that leaves), for some accelerators have no float64.
 
     Args:
         mean: one of each number.
@@ -340,15 +394,18 @@ class Standardize(nn.Module):
     """
 
     mean: Tensor
+    rest: Tensor
     scale: Tensor
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(mean))
+        exact = torch.tensor(mean, dtype=torch.float64)
+        self.register_buffer("mean", exact.float())
+        self.register_buffer("rest", (exact - exact.float()).float(), persistent=False)
         self.register_buffer("scale", torch.tensor([s if s > 0.0 else 1.0 for s in std]))
 
     def forward(self, values: Tensor) -> Tensor:
-        return (values - self.mean) / self.scale
+        return (((values - self.mean) - self.rest) / self.scale).float()
 
 
 class Places(nn.Module):

@@ -15,6 +15,7 @@ tensor([[1, 1, 1, 1],
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +33,11 @@ _BOX = (0.25, 0.75)
 def is_random(name: str) -> bool:
     """Whether a mask's name stands for draws: ``boxes``, ``pixels``, ``pixels:0.5``."""
     return name.partition(":")[0] in ("boxes", "pixels")
+
+
+def is_file(name: str) -> bool:
+    """Whether a mask's name is that of a file."""
+    return Path(name).suffix.lower() in _SUFFIXES
 
 
 def fixed(name: str, event_shape: tuple[int, ...]) -> Tensor:
@@ -55,7 +61,7 @@ def fixed(name: str, event_shape: tuple[int, ...]) -> Tensor:
             another size, a mask that hides all or nothing.
     """
     path = Path(name).expanduser()
-    if path.suffix.lower() in _SUFFIXES:
+    if is_file(name):
         return checked(read(path, event_shape), f"mask {path.name}")
     if name not in NAMES or is_random(name):
         hint = nearest(name, NAMES) or f"; there are: {', '.join(NAMES)}, or an image file"
@@ -127,11 +133,39 @@ def read(path: Path, event_shape: tuple[int, ...]) -> Tensor:
         raise LowerboundError(f"mask {path}: expected a file, came no such file") from None
     except (OSError, ValueError) as error:
         raise LowerboundError(f"mask {path}: it does not open ({error})") from None
+    return _sized(found, event_shape, f"mask {path.name}")
+
+
+def of_array(mask: Any, event_shape: tuple[int, ...]) -> Tensor:
+    """A mask from an array or tensor: what is not zero is missing.
+
+    Args:
+        mask: of the event's shape, or of an image's height and width.
+        event_shape: of one datum.
+
+    Returns:
+        bool ``event_shape``.
+
+    Raises:
+        LowerboundError: it is none of numbers, of another size, or hides all or nothing.
+    """
+    import numpy as np
+
+    found = mask.detach().cpu().numpy() if isinstance(mask, Tensor) else np.asarray(mask)
+    if found.dtype.kind not in "biuf" or not np.isfinite(found).all():
+        raise LowerboundError(
+            f"mask: expected a name, or an array of {tuple(event_shape)} that is True where the "
+            f"example is missing, came {type(mask).__name__} of {found.dtype}; pass e.g. 'left'"
+        )
+    return checked(_sized(found != 0, event_shape, "mask"), "mask")
+
+
+def _sized(found: Any, event_shape: tuple[int, ...], what: str) -> Tensor:
     shape = tuple(event_shape)
     if tuple(found.shape) not in (shape, shape[1:] if len(shape) == 3 else shape):
         size = " x ".join(str(n) for n in (shape[1:] if len(shape) == 3 else shape))
-        came = " x ".join(str(n) for n in found.shape)
-        raise LowerboundError(f"mask {path.name}: expected a size of {size}, came {came}; scale it")
+        came = " x ".join(str(n) for n in found.shape) or "one number"
+        raise LowerboundError(f"{what}: expected a size of {size}, came {came}; scale it")
     return torch.from_numpy(found.copy()).expand(shape).clone()
 
 

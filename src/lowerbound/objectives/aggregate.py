@@ -6,9 +6,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution, Independent
 
 from ..bounds import LatentVariableModel, Terms, elements
 from ..collectives import gather
+from ..distributions import DiagonalNormal, IndependentUniform, SquashedNormal
+from ..distributions.base import draw
 from ..divergences import Kernel, covariance, mmd
 from ..errors import LowerboundError
 
@@ -46,9 +49,7 @@ def dip(
     found = elements(model, x, *context, samples=samples)
     spread = covariance(gather(found.q.mean.flatten(1)))
     if kind == "ii":
-        full = getattr(found.q, "covariance_matrix", None)
-        own = torch.diag_embed(found.q.variance.flatten(1)) if full is None else full
-        spread = spread + gather(own).mean(0)
+        spread = spread + gather(_covariance(found.q)).mean(0)
     variances = spread.diagonal()
     penalty = off_diagonal * (spread - torch.diag(variances)).square().sum()
     penalty = penalty + diagonal * (variances - 1).square().sum()
@@ -89,9 +90,8 @@ def info(
     """
     found = elements(model, x, *context, samples=samples)
     codes = gather(found.z if samples == 1 else found.z[0])
-    prior = found.prior
-    shape = () if prior.batch_shape else (len(x),)
-    drawn = gather(prior.rsample(shape) if prior.has_rsample else prior.sample(shape))
+    shape = () if found.prior.batch_shape else (len(x),)
+    drawn = gather(draw(found.prior, shape))
     if len(codes) == 1 and not torch.is_grad_enabled():
         discrepancy = torch.zeros_like(found.distortion.sum())  # a report's last, lone row
     else:
@@ -99,3 +99,18 @@ def info(
     loss = (found.distortion + (1 - alpha) * found.rate).mean()
     loss = loss + (alpha + weight - 1) * discrepancy
     return Terms(loss, {**found.parts(), "mmd": discrepancy.detach().expand(len(x))})
+
+
+def _covariance(q: Distribution) -> Tensor:
+    """Of the flattened code, ``(B, D, D)``."""
+    full = getattr(q, "covariance_matrix", None)
+    if full is not None:
+        return full
+    alone: tuple[type[Distribution], ...]
+    alone = (DiagonalNormal, IndependentUniform, SquashedNormal, Independent)
+    if not isinstance(q, alone):
+        raise LowerboundError(
+            f"expected a posterior with a covariance_matrix, or one whose dimensions are "
+            f"independent, came {type(q).__name__}; pass kind='i', or posterior diagonal"
+        )
+    return torch.diag_embed(q.variance.flatten(1))

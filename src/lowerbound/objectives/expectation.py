@@ -17,10 +17,13 @@ from ..bounds import (
     LatentVariableModel,
     Terms,
     check_event,
-    log_likelihood,
     parts_of_weights,
+    weighted_log_likelihood,
 )
+from ..distributions import sample_with_log_prob
+from ..distributions.base import draw
 from ..errors import LowerboundError
+from .drawing import Drawn
 
 
 def naive(model: LatentVariableModel, x: Tensor, *context: Tensor, samples: int = 100) -> Terms:
@@ -43,8 +46,9 @@ def naive(model: LatentVariableModel, x: Tensor, *context: Tensor, samples: int 
     check_event(x, model.event_shape)
     prior = model.prior(*context)
     shape = (samples,) if prior.batch_shape else (samples, len(x))
-    z = prior.rsample(shape) if prior.has_rsample else prior.sample(shape)
-    fit = log_likelihood(model, x, z, *context)
+    z = draw(prior, shape)
+    # Draws of the prior weigh p(x|z) alone.
+    fit = weighted_log_likelihood(model, x, z, x.new_zeros((), dtype=z.dtype), *context)
     value = fit.logsumexp(0) - math.log(samples)
     parts = parts_of_weights(fit, torch.zeros_like(fit))
     return Terms(-value.mean(), {**parts, "effective_samples": _effective_samples(fit.detach())})
@@ -86,9 +90,11 @@ def monte_carlo_em(
     prior = model.prior(*context)
     with torch.no_grad():
         guess = model.encode(x, *context) if proposal == "posterior" else prior
-        z = guess.sample((samples,) if guess.batch_shape else (samples, len(x)))
-        log_guess = guess.log_prob(z)
-    fit, log_prior = log_likelihood(model, x, z, *context), prior.log_prob(z)
+        z, log_guess = sample_with_log_prob(
+            guess, (samples,) if guess.batch_shape else (samples, len(x))
+        )
+    log_prior = prior.log_prob(z)
+    fit = weighted_log_likelihood(model, x, z, log_prior - log_guess, *context)
     complete = fit + log_prior
     weights, parts = _weighed(fit, log_prior, log_guess)
     return Terms(-(weights * complete).sum(0).mean(), parts)
@@ -112,11 +118,11 @@ def wake(model: LatentVariableModel, x: Tensor, *context: Tensor, samples: int =
     """
     check_event(x, model.event_shape)
     q = model.encode(x, *context)
-    z = q.sample((samples,)).detach()
-    log_q = q.log_prob(z)
+    drawn = Drawn.of(q, samples, moved=False)
+    z, log_q = drawn.z, drawn.score(q)
     with torch.no_grad():
-        fit = log_likelihood(model, x, z, *context)
         log_prior = model.prior(*context).log_prob(z)
+        fit = weighted_log_likelihood(model, x, z, log_prior - log_q, *context)
     weights, parts = _weighed(fit, log_prior, log_q.detach())
     loss = -(weights * log_q).sum(0).mean()
     return Terms(loss, {"effective_samples": parts["effective_samples"]})

@@ -28,6 +28,7 @@ from ..bounds import (
     log_likelihood,
     parts_of,
     parts_of_weights,
+    weighted_log_likelihood,
 )
 from ..distributions import (
     DiagonalNormal,
@@ -40,6 +41,7 @@ from ..distributions import (
     sample_with_log_prob,
 )
 from ..errors import LowerboundError
+from .drawing import Drawn
 
 Estimator = Literal["plain", "stl", "dreg"]
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
@@ -117,8 +119,9 @@ def sticking_the_landing(
     """
     check_event(x, model.event_shape)
     q = model.encode(x, *context)
-    z = sample_with_log_prob(q, (samples,))[0]
-    rate = (detached(q).log_prob(z) - model.prior(*context).log_prob(z)).mean(0)
+    drawn = Drawn.of(q, samples)
+    z = drawn.z
+    rate = (drawn.score(detached(q)) - model.prior(*context).log_prob(z)).mean(0)
     distortion = -log_likelihood(model, x, z, *context).mean(0)
     return Terms((distortion + rate).mean(), parts_of(distortion, rate))
 
@@ -158,14 +161,17 @@ def importance_weighted(
         )
     check_event(x, model.event_shape)
     q = model.encode(x, *context)
-    z, log_q = sample_with_log_prob(q, (samples,))
     weigher = None
-    if estimator == "dreg":
-        z, *weigher = _Weighable.apply(z, len(q.event_shape))
-    if estimator != "plain":
-        log_q = detached(q).log_prob(z)
-    fit = log_likelihood(model, x, z, *context)
+    if estimator == "plain":
+        z, log_q = sample_with_log_prob(q, (samples,))
+    else:
+        fixed, drawn = detached(q), Drawn.of(q, samples)
+        if estimator == "dreg":
+            inner, *weigher = _Weighable.apply(drawn.inner, len(q.event_shape))
+            drawn = Drawn(inner, fixed)
+        z, log_q = drawn.z, drawn.score(fixed)
     log_ratio = model.prior(*context).log_prob(z) - log_q
+    fit = weighted_log_likelihood(model, x, z, log_ratio, *context)
     weights = fit + log_ratio
     value = weights.logsumexp(0) - math.log(samples)
     loss = -value.mean()

@@ -7,6 +7,7 @@ one that moves likelihood and prior on :func:`~lowerbound.bounds.iwae` with M·K
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from torch import Tensor
 
@@ -36,7 +37,8 @@ def miwae(
         Rainforth et al., 2018, Tighter variational bounds are not necessarily better,
         https://arxiv.org/abs/1802.04537
     """
-    fit, log_ratio = weigh(model, x, *context, samples=groups * samples)
+    counting = partial(_in_groups, groups=groups)
+    fit, log_ratio = weigh(model, x, *context, samples=groups * samples, shares=counting)
     weights = (fit + log_ratio).unflatten(0, (groups, samples))
     value = weights.logsumexp(1).mean(0) - math.log(samples)
     return Terms(-value.mean(), parts_of_weights(fit, log_ratio))
@@ -64,9 +66,20 @@ def ciwae(
     References:
         Rainforth et al., 2018, https://arxiv.org/abs/1802.04537
     """
-    fit, log_ratio = weigh(model, x, *context, samples=samples)
+    counting = partial(_mixed, beta=beta)
+    fit, log_ratio = weigh(model, x, *context, samples=samples, shares=counting)
     weights = fit + log_ratio
     value = weights.logsumexp(0) - math.log(samples)
     return Terms(
         -(beta * weights.mean(0) + (1 - beta) * value).mean(), parts_of_weights(fit, log_ratio)
     )
+
+
+def _in_groups(log_weights: Tensor, groups: int) -> Tensor:
+    """One share in M for each group: ``(M·K, B)``."""
+    return log_weights.unflatten(0, (groups, -1)).softmax(1).flatten(0, 1) / groups
+
+
+def _mixed(log_weights: Tensor, beta: float | Tensor) -> Tensor:
+    """β of it to all alike: ``(K, B)``."""
+    return beta / len(log_weights) + (1 - beta) * log_weights.softmax(0)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..bounds import LatentVariableModel, Terms, check_event, log_likelihood, parts_of
 from ..errors import LowerboundError
+from .drawing import Drawn
 
 Baseline = Literal["none", "samples", "batch"]
 
@@ -42,8 +43,8 @@ def score_function(
     """
     check_event(x, model.event_shape)
     q = model.encode(x, *context)
-    z = q.sample((samples,)).detach()
-    log_q = q.log_prob(z)  # (samples, B)
+    drawn = Drawn.of(q, samples, moved=False)
+    z, log_q = drawn.z, drawn.score(q)  # (samples, B)
     fit = log_likelihood(model, x, z, *context)
     log_prior = model.prior(*context).log_prob(z)
     reward = (fit + log_prior - log_q).detach()

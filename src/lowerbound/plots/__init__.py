@@ -5,10 +5,10 @@ that a user's own pyplot session would notice.
 """
 
 from .beside import FEW_COLUMNS, against, traces
-from .curves import latent_usage, learning_curves
+from .curves import latent_usage, learning_curves, worth_curves
 from .embedding import denoised, side_by_side
 from .images import image_array, image_grid, manifold, reconstructions, traversal
-from .latent import latent_map
+from .latent import components, latent_map
 from .mixtures import film, mixture
 from .style import save, to_png
 from .vectors import marginals, pairs, token_strips
@@ -16,6 +16,7 @@ from .vectors import marginals, pairs, token_strips
 __all__ = [
     "FEW_COLUMNS",
     "against",
+    "components",
     "denoised",
     "film",
     "image_array",
@@ -34,4 +35,5 @@ __all__ = [
     "token_strips",
     "traces",
     "traversal",
+    "worth_curves",
 ]

@@ -23,6 +23,20 @@ _QUANTITIES = {
 _SPLITS = {"train": ("training", TRAIN), "held out": ("held out", HELD_OUT)}
 
 
+_LEAST_POINTS = 3  # fewer are no curve
+
+
+def worth_curves(metrics: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether there is a curve to draw: three reports or more, of one split, and what to show."""
+    lines = [_plain(line) for line in metrics if line.get("epoch") is not None]
+    counts: dict[str, int] = {}
+    for line in lines:
+        if any(_is_number(line.get(quantity)) for quantity in (*_QUANTITIES, "loss")):
+            split = "train" if line.get("split", "train") == "train" else "held out"
+            counts[split] = counts.get(split, 0) + 1
+    return max(counts.values(), default=0) >= _LEAST_POINTS
+
+
 def learning_curves(metrics: Iterable[Mapping[str, Any]], title: str = "Learning curves") -> Figure:
     """Bound, rate and distortion over training, on training and on held-out data.
 
@@ -84,12 +98,14 @@ def latent_usage(
     active = len(parts) if active_units is None else active_units
     axes.bar(place, parts, color=np.where(place <= active, HELD_OUT, RULE).tolist(), width=0.82)
     axes.set_xlim(0.3, len(parts) + 0.7)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    # Ticks at whole dimensions alone: a locator has no whole steps between 0.3 and 1.7.
+    step = max(1, round(len(parts) / 8))
+    axes.set_xticks([place for place in range(1, len(parts) + 1) if place % step == 0 or step == 1])
     text = f"{parts.sum():.2f} nats together"
     if active_units is not None:
         text = f"{active_units} of {len(parts)} active, " + text
-    place_at: dict[str, Any] = {"ha": "right", "va": "top", "transform": axes.transAxes}
-    axes.text(0.99, 0.95, text, fontsize=9.5, color=INK, **place_at)
+    place_at: dict[str, Any] = {"ha": "right", "va": "bottom", "transform": axes.transAxes}
+    axes.text(0.99, 1.01, text, fontsize=9.5, color=INK, **place_at)  # above the bars
     return figure
 
 

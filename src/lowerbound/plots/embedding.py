@@ -86,6 +86,7 @@ def _points(
     if points.shape[1] == 1:
         points = np.stack([points[:, 0], random.uniform(-1, 1, len(points))], 1)
         axes.set_yticks([])
+        axes.set_ylabel("drawn at random, to keep points apart", fontsize=7, color=MUTED)
     low, high = _limits(points)
     axes.set_xlim(low[0], high[0])
     axes.set_ylim(low[1], high[1])

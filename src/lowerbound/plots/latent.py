@@ -71,6 +71,43 @@ def latent_map(
     return figure
 
 
+def components(
+    index: Array,
+    count: int,
+    labels: Array | None = None,
+    classes: Sequence[str] | None = None,
+    title: str = "Held-out data by likeliest component",
+) -> Figure:
+    """A bar for each component of a mixture: how many examples it is the likeliest of.
+
+    Args:
+        index: of the likeliest component of each example, ``(N,)``.
+        count: components.
+        labels: ``(N,)``; up to ten integers get a colour each.
+        classes: their names.
+        title: what is shown.
+    """
+    figure = new_figure(max(4.6, min(9.0, 2.6 + 0.32 * count)), 3.9, title)
+    axes = style(figure.add_subplot(), xlabel="component", ylabel="examples")
+    axes.grid(False, axis="x")
+    place = np.arange(count)
+    step = max(1, round(count / 20))
+    axes.set_xticks(place[::step])
+    index = np.asarray(index).reshape(-1).astype(int)
+    shown = np.unique(labels) if labels is not None else np.zeros(0)
+    if labels is None or not _are_classes(np.asarray(labels), shown):
+        axes.bar(place, np.bincount(index, minlength=count), color=HELD_OUT, width=0.82)
+        return figure
+    below = np.zeros(count)
+    for label, colour in zip(shown, CLASSES, strict=False):
+        part = np.bincount(index[np.asarray(labels) == label], minlength=count)
+        name = _name(label, classes)
+        axes.bar(place, part, bottom=below, color=colour, width=0.82, label=name)
+        below = below + part
+    legend(axes, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
 def _one_dimension(
     values: Array, labels: Array | None, classes: Sequence[str] | None, title: str
 ) -> Figure:

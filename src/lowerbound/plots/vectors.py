@@ -148,11 +148,15 @@ def _names(names: Sequence[str] | None, count: int) -> Sequence[str]:
 
 
 def _edges(data: Array, samples: Array) -> list[float]:
-    """Bins over the data's range and a little more: stray samples must not press the rest flat."""
+    """Bins over the data's range and a little more: stray samples must not press the rest flat.
+
+    As many as the smaller of both can fill, by the root of its number: 8 to 40.
+    """
+    bins = int(np.clip(round(2 * min(len(data), len(samples)) ** 0.5), 8, 40))
     low, high = np.nanmin(data), np.nanmax(data)
     room = 0.15 * (high - low) or 0.5
     low, high = max(low - room, min(low, samples.min())), min(high + room, max(high, samples.max()))
-    return np.linspace(low, high if high > low else low + 1, 41).tolist()
+    return np.linspace(low, high if high > low else low + 1, bins + 1).tolist()
 
 
 def _two_histograms(axes: Any, data: Array, samples: Array, edges: list[float]) -> None:

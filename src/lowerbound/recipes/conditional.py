@@ -70,7 +70,9 @@ def cvae(
 
     if given == "labels":
         if not data.classes:
-            other = "; or --given attributes" if data.attributes else ""
+            other = "; or condition on attributes: --given attributes" + (
+                "" if data.attributes else " with a table's columns as --attributes"
+            )
             raise LowerboundError(
                 f"cvae: expected data with labels, came {data.name} without; pass images in a "
                 f"folder per class, a table's column with --key, or 'labels' in an .npz{other}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,12 +15,16 @@ from .parts import Built
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..data import Data
     from ..data.spec import DataSpec
     from ..mixtures import Covariance, GaussianMixture
 
 _DESCRIPTION = "run.json"
 #: What the data are prepared by, which must be as it was for the base.
 _CHOICES = ("likelihood", "binarize", "dequantize", "standardize", "network")
+#: Which examples train and test, which must be as it was for the base: it has seen the others.
+_SPLIT = ("key", "size", "test_fraction", "validation_fraction", "split_seed", "skip_bad", "limit")
+_SPLIT += ("attributes",)
 #: What must be the same of the data.
 _SAME = ("event_shape", "support", "levels", "binarize", "dequantize", "shift", "scale")
 _COMPONENTS = 10
@@ -146,7 +150,7 @@ def _made_of(base: str) -> dict[str, Any]:
 
     Returns:
         ``run`` (the folder), ``recipe``, ``arguments`` and ``choices`` (how its data were
-        prepared).
+        prepared and split).
     """
     if base.startswith("{"):
         try:
@@ -162,7 +166,10 @@ def _made_of(base: str) -> dict[str, Any]:
         "run": str(Path(base).expanduser().resolve()),
         "recipe": info["recipe"],
         "arguments": info["arguments"],
-        "choices": {name: options[name] for name in _CHOICES if name in options},
+        "choices": {
+            **{name: options[name] for name in _CHOICES if name in options},
+            **{name: options.get(name) for name in _SPLIT},
+        },
     }
 
 
@@ -272,11 +279,50 @@ def settled(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def prepared_for(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """How the data are prepared: as they were for the base."""
+    """How the data are prepared and split: as they were for the base."""
     return _made_of(arguments["base"])["choices"]
 
 
-# The session that trains asks for both.
-vars(two_stage).update(settled=settled, prepared_for=prepared_for)
+def refuse_data(
+    arguments: Mapping[str, Any], data: Data, alike: Callable[[Data, Mapping[str, Any]], bool]
+) -> None:
+    """Refuse another split than the base's, whose training examples would be among those tested.
+
+    Args:
+        arguments: of the recipe.
+        data: to be trained on.
+        alike: whether training examples look like those that a run describes.
+
+    Raises:
+        LowerboundError: the options of the split differ, or the training examples.
+    """
+    made = _made_of(arguments["base"])
+    for name in _SPLIT:
+        if name not in made["choices"]:
+            continue
+        then, now = made["choices"][name], data.options.get(name)
+        if _as_json(then) != _as_json(now):
+            raise LowerboundError(
+                f"base: expected the split that {made['run']} was trained on, of {name} {then}, "
+                f"came {now}; leave {name} out, or pass {then}"
+            )
+    if (Path(made["run"]) / _DESCRIPTION).is_file():
+        info = _description(made["run"])
+        same_count = info["data"]["spec"].get("train") in (None, data.spec.train)
+        if not same_count or not alike(data, info["data"]):
+            raise LowerboundError(
+                f"base: expected the data that {made['run']} was trained on, came other training "
+                "examples, which may be those that it is tested on; pass the same data, split alike"
+            )
+
+
+def _as_json(value: Any) -> str:
+    if isinstance(value, str) and "x" not in value and value.isdigit():  # a size, as text
+        value = int(value)
+    return json.dumps(value)
+
+
+# The session that trains asks for them.
+vars(two_stage).update(settled=settled, prepared_for=prepared_for, refuse_data=refuse_data)
 
 RECIPES = {"two-stage": two_stage}

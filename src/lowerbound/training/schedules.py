@@ -121,7 +121,11 @@ def cyclical(start: float, end: float, *, cycles: int = 4, share: float = 0.5) -
     rise = ramp(start, end, share=share)
 
     def value(clock: Clock) -> float:
-        within = clock.progress * cycles % 1.0 if clock.progress < 1.0 else 1.0
+        done = clock.progress * cycles
+        # A cycle's first step is a quotient of counts, which rounding may put just before it.
+        if abs(done - round(done)) < 1e-9 * max(1.0, done):
+            done = float(round(done))
+        within = done % 1.0 if clock.progress < 1.0 else 1.0
         return rise(clock._replace(progress=within))
 
     return value
