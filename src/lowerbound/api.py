@@ -139,6 +139,7 @@ def evaluate(
             seed=seed,
             of=len(whole),
             gap=gap,
+            unfinished=_unfinished(run),
             progress=progress,
         )
     finally:
@@ -266,11 +267,11 @@ def open_run(path: str | Path | Run, recipe: Any = None) -> Run:
     return path if isinstance(path, Run) else Run.open(path, recipe)
 
 
-def write(path: str | Path, run: Run, values: np.ndarray) -> Path:
+def write(path: str | Path, run: Run, values: np.ndarray, given: Any = None) -> Path:
     """Write samples of a run as .png or .npy; see `lowerbound.pictures.write`."""
     from . import pictures
 
-    return pictures.write(path, run, values)
+    return pictures.write(path, run, values, given)
 
 
 def write_completion(path: str | Path, run: Run, found: Completion) -> Path:
@@ -297,6 +298,16 @@ def write_pairs(
 
 
 # Helpers
+
+
+def _unfinished(run: Run) -> str | None:
+    """How far a training came that did not come to its end."""
+    from .report import UNFINISHED
+
+    status = run.info["status"]
+    if status["reason"] not in UNFINISHED:
+        return None
+    return f"{status['reason']} at step {status['step']:,}"
 
 
 def _like(run: Run, source: Any) -> Data:

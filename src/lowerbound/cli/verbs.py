@@ -175,7 +175,7 @@ def sample(
         path = api.write_classes(target, opened, drawn)
     else:
         drawn = api.sample(opened, n, given=given, values=kind, seed=seed)
-        path = api.write(target, opened, drawn)
+        path = api.write(target, opened, drawn, given)
     told = "each label" if classes else given
     _written({"out": str(path), "n": n, "given": told, "values": kind, "seed": seed}, json)
 
