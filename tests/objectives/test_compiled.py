@@ -75,11 +75,9 @@ def test_one_graph(group: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
         torch.testing.assert_close(ours, theirs)
 
 
+@torch._dynamo.config.patch(trace_autograd_ops=True)
 def test_the_gradient_penalty_compiles_with_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gradient in the loss: traced as the training step traces its own (lowerbound.training)."""
-    import torch._dynamo
-
-    monkeypatch.setattr(torch._dynamo.config, "trace_autograd_ops", True)
     encoder = Head(nn.Linear(6, 2), Delta(2))
     decoder = Head(nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 6)), Delta(6))
     model, x = Autoencoder(encoder, decoder), torch.randn(8, 6)
