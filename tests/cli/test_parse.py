@@ -113,9 +113,10 @@ def test_what_is_no_image_is_drawn_as_it_is_distributed(api: Any, kind: str, nam
 
 
 def test_what_is_drawn_is_written(api: Any) -> None:
-    assert main(["sample", "RUN", "-o", "there.npy"]) == 0
-    verb, (path, run, _), _ = api.calls[1]
+    assert main(["sample", "RUN", "-o", "there.npy", "--given", "label=3"]) == 0
+    verb, (path, run, _, given), _ = api.calls[1]
     assert (verb, path, run.path) == ("write", Path("there.npy"), api.folder)
+    assert given == "label=3"  # which the picture's title says
     assert main(["reconstruct", "RUN", "-o", "there.npy"]) == 0
     verb, (path, run, _, _), _ = api.calls[3]
     assert (verb, path, run.path) == ("write_pairs", Path("there.npy"), api.folder)
