@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lowerbound.training.events import Finished, HeldOut, Progress, Started
+from lowerbound.training.units import without_phase
 
 if TYPE_CHECKING:
     from lowerbound.data import Data
@@ -341,7 +342,7 @@ def values_line(event: Progress, held_out: str = "") -> str:
     >>> values_line(event)
     'ELBO −90.00 nats  rate 20.00 nats'
     """
-    values = _plain(event.values)
+    values = without_phase(event.values)
     name = headline(values)
     shown = [name, *(key for key in ("rate", "distortion") if key in values)]
     parts = [_quantity(key, values[key]) for key in shown if key is not None]
@@ -354,7 +355,7 @@ def held_out_line(event: HeldOut) -> str:
     >>> held_out_line(HeldOut(1, 1.0, 2.0, "test", 360, {"bound": -91.5}, best=True))
     'held out (test): ELBO −91.50 nats'
     """
-    values = _plain(event.values)
+    values = without_phase(event.values)
     name = headline(values)
     # A model of each training example by itself has nothing to say of others while it trains.
     where = "training examples" if event.split == "train" else f"held out ({event.split})"
@@ -368,14 +369,6 @@ def headline(values: Mapping[str, float]) -> str | None:
     'bound'
     """
     return next((name for name in _HEADLINES if name in values), None)
-
-
-def _plain(values: Mapping[str, float]) -> dict[str, float]:
-    """Values without the name of their phase; of those that several have, the first one's."""
-    found: dict[str, float] = {}
-    for name, value in values.items():
-        found.setdefault(name.rpartition("/")[2], value)
-    return found
 
 
 def duration(seconds: float) -> str:

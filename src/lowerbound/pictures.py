@@ -20,6 +20,7 @@ from .latent import latent_map, manifold_codes, posterior_means
 from .report import Picture, write_report
 from .runs import Run
 from .training.checkpoint import write_whole
+from .training.units import without_phase
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -164,7 +165,7 @@ def _figures(run: Run, data: Data) -> Any:
     if evaluation is not None and evaluation.kl_per_dimension:
         usage = plots.latent_usage(evaluation.kl_per_dimension, evaluation.active_units)
         yield "latent_usage", usage
-    metrics = run.metrics()
+    metrics = [without_phase(line) for line in run.metrics()]
     if plots.worth_curves(metrics):
         yield "learning_curves", plots.learning_curves(metrics)
 
@@ -433,7 +434,7 @@ def _report(run: Run, data: Data, paths: list[Path]) -> None:
             for p in paths
             if p.stem in _CAPTIONS
         ],
-        metrics=run.metrics(),
+        metrics=[without_phase(line) for line in run.metrics()],
         info=run.info,
     )
 

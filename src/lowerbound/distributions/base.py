@@ -104,6 +104,37 @@ def where_codes_live(p: Distribution) -> str | None:
     return f"numbers of support {support}"
 
 
+class Located(EventDistribution):
+    """Of real numbers around ``loc``, which is mean and mode: what all normal distributions share.
+
+    Args:
+        loc: ``(*batch, *event)``.
+        event_rank: how many trailing dimensions are one datum.
+    """
+
+    has_rsample = True
+    loc: Tensor
+
+    def __init__(self, loc: Tensor, event_rank: int) -> None:
+        super().__init__(loc, event_rank)
+        self.loc = loc
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """All of R^event."""
+        return constraints.independent(constraints.real, self.event_rank)
+
+    @property
+    def mean(self) -> Tensor:
+        """``(*batch, *event)``."""
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        """``(*batch, *event)``."""
+        return self.loc
+
+
 def softplus(x: Tensor) -> Tensor:
     """log(1 + e^x), elementwise, to full precision in float64 too."""
     # F.softplus drops e^-20, which float64 still sees, and compiles to slower code.

@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from ..noise import normal
-from .base import EventDistribution
+from .base import Located
 from .families import LOG_SCALE_RANGE, Family
 from .normal import HALF_LOG_2PI
 
 
-class FullNormal(EventDistribution):
+class FullNormal(Located):
     """N(loc, L Lᵀ) over a datum of any shape, whose D numbers are taken in their order.
 
     Args:
@@ -28,7 +28,6 @@ class FullNormal(EventDistribution):
     tensor([ 1., 25.])
     """
 
-    has_rsample = True
     arg_constraints: ClassVar[dict[str, Any]] = {
         "loc": constraints.real,
         "scale_tril": constraints.lower_cholesky,
@@ -39,23 +38,7 @@ class FullNormal(EventDistribution):
 
     def __init__(self, loc: Tensor, scale_tril: Tensor, event_rank: int = 1) -> None:
         super().__init__(loc, event_rank)
-        self.loc = loc
         self.scale_tril = scale_tril
-
-    @property
-    def support(self) -> constraints.Constraint:
-        """All of R^event."""
-        return constraints.independent(constraints.real, self.event_rank)
-
-    @property
-    def mean(self) -> Tensor:
-        """``(*batch, *event)``."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """``(*batch, *event)``."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

@@ -12,7 +12,7 @@ from torch.distributions import constraints
 
 from ..collectives import mean_over_processes
 from ..errors import LowerboundError
-from .base import EventDistribution
+from .base import Located
 from .families import LOG_SCALE_RANGE, Family
 from .normal import HALF_LOG_2PI, DiagonalNormal
 
@@ -144,7 +144,7 @@ class RunningVariance(nn.Module):
         return torch.where(self.count > 0, self.total / weight.clamp_min(1e-6), self.initial)
 
 
-class OptimalNormal(EventDistribution):
+class OptimalNormal(Located):
     """N(loc, σ²) with the σ² of :class:`Gaussian`'s ``optimal``; see there.
 
     The gradient treats σ² as a constant, and loses nothing: the bound is stationary in it.
@@ -155,33 +155,16 @@ class OptimalNormal(EventDistribution):
         event_rank: how many trailing dimensions are one datum.
     """
 
-    has_rsample = True
     arg_constraints: ClassVar[dict[str, Any]] = {"loc": constraints.real}
 
     def __init__(self, loc: Tensor, tracked: RunningVariance, event_rank: int = 1) -> None:
         super().__init__(loc, event_rank)
-        self.loc = loc
         self._tracked = tracked
-
-    @property
-    def support(self) -> constraints.Constraint:
-        """All of R^event."""
-        return constraints.independent(constraints.real, self.event_rank)
 
     @property
     def scale(self) -> Tensor:
         """The tracked σ, 0-d."""
         return _in_range(self._tracked()).sqrt()
-
-    @property
-    def mean(self) -> Tensor:
-        """``(*batch, *event)``."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """``(*batch, *event)``."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

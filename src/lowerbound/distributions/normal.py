@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from ..noise import normal
-from .base import EventDistribution
+from .base import EventDistribution, Located
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
-class DiagonalNormal(EventDistribution):
+class DiagonalNormal(Located):
     """N(loc, diag(scale²)) over a datum of any shape (EQUATIONS 24).
 
     Args:
@@ -31,7 +31,6 @@ class DiagonalNormal(EventDistribution):
     tensor([-1.8379, -1.8379, -1.8379])
     """
 
-    has_rsample = True
     arg_constraints: ClassVar[dict[str, Any]] = {
         "loc": constraints.real,
         "log_scale": constraints.real,
@@ -42,29 +41,13 @@ class DiagonalNormal(EventDistribution):
 
     def __init__(self, loc: Tensor, log_scale: Tensor, event_rank: int = 1) -> None:
         super().__init__(loc, event_rank)
-        self.loc = loc
         self.log_scale = log_scale
         self._scale = log_scale.exp()
-
-    @property
-    def support(self) -> constraints.Constraint:
-        """All of R^event."""
-        return constraints.independent(constraints.real, self.event_rank)
 
     @property
     def scale(self) -> Tensor:
         """Standard deviation, in the shape of ``log_scale``."""
         return self._scale
-
-    @property
-    def mean(self) -> Tensor:
-        """``(*batch, *event)``."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """``(*batch, *event)``."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

@@ -104,7 +104,7 @@ class GivenLabel(Condition):
         return (side,)
 
     def embeddings(self) -> list[nn.Module]:
-        return [OneHot(len(self.classes))]
+        return [Indicator(len(self.classes))]
 
     def named(self, given: Mapping[str, Any] | Sequence[Any]) -> Tensor:
         """The number of the class of that name; numbers are names, too, where no class has one."""
@@ -371,7 +371,7 @@ def _text(label: Any) -> str:
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
-class OneHot(nn.Module):
+class Indicator(nn.Module):
     """Classes ``(N,)`` to vectors ``(N, classes)``, float32."""
 
     def __init__(self, classes: int) -> None:

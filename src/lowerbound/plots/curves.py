@@ -28,7 +28,7 @@ _LEAST_POINTS = 3  # fewer are no curve
 
 def worth_curves(metrics: Iterable[Mapping[str, Any]]) -> bool:
     """Whether there is a curve to draw: three reports or more, of one split, and what to show."""
-    lines = [_plain(line) for line in metrics if line.get("epoch") is not None]
+    lines = [line for line in metrics if line.get("epoch") is not None]
     counts: dict[str, int] = {}
     for line in lines:
         if any(_is_number(line.get(quantity)) for quantity in (*_QUANTITIES, "loss")):
@@ -44,10 +44,11 @@ def learning_curves(metrics: Iterable[Mapping[str, Any]], title: str = "Learning
     steps, which would press the rest flat, may leave the frame at the top.
 
     Args:
-        metrics: lines of ``metrics.jsonl``: ``epoch``, ``split``, and the quantities.
+        metrics: lines of ``metrics.jsonl``: ``epoch``, ``split``, and the quantities, by names
+            without their phase.
         title: what is shown.
     """
-    lines = [_plain(line) for line in metrics if line.get("epoch") is not None]
+    lines = [line for line in metrics if line.get("epoch") is not None]
     shown = [q for q in _QUANTITIES if any(_is_number(line.get(q)) for line in lines)]
     shown = shown or [q for q in ("loss",) if any(_is_number(line.get(q)) for line in lines)]
     figure = new_figure(max(4.2, 3.3 * len(shown)), 3.1, title)
@@ -111,14 +112,6 @@ def latent_usage(
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and bool(np.isfinite(value))
-
-
-def _plain(line: Mapping[str, Any]) -> dict[str, Any]:
-    """Quantities without the name of their phase, of which the first that has one counts."""
-    found: dict[str, Any] = {}
-    for name, value in line.items():
-        found.setdefault(name.rpartition("/")[2], value)
-    return found
 
 
 def _frame(axes: Any, late: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from .parts import (
     Built,
     decoder_of,
     encoder_of,
+    evidence_bound,
     latent_dim_of,
     latent_model,
     likelihood_of,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _OF_GAUSSIAN_CODES = {"prior": ("standard-normal", "network"), "posterior": ("diagonal",)}
 
 
-@takes(latent_model, but=("condition",))
+@takes(evidence_bound, latent_model, but=("condition", "kl"))
 def cvae(
     data: DataSpec,
     *,
@@ -36,9 +37,6 @@ def cvae(
     latent: Literal["gaussian", "categorical"] = "gaussian",
     prior: Annotated[SlotValue, Slot("prior")] = "standard-normal",
     recognition: Literal["exact", "network"] = "exact",
-    bound: Literal["elbo", "iwae"] = "elbo",
-    samples: Annotated[int | None, Span(min=1, unit="samples")] = None,
-    beta: Annotated[float, Span(min=0)] = 1.0,
     **parts: Any,
 ) -> Built:
     """Conditional VAE: p(x | c) with c the label, or the attributes, of each example.
@@ -50,10 +48,7 @@ def cvae(
         prior: what codes look like: the same whatever the condition, so that a code is what the
             condition leaves open; or network, a function of the condition.
         recognition: of categorical codes: the exact posterior, or that of a network.
-        bound: what is maximised: the ELBO, or the importance-weighted bound of IWAE.
-        samples: codes drawn for each example; by default 1 for elbo, 5 for iwae.
-        beta: weight of the rate in the objective of elbo; reported bounds are always at beta 1.
-        **parts: see `latent_model`.
+        **parts: see `evidence_bound` and `latent_model`.
 
     Returns:
         The model and its one phase.
@@ -85,11 +80,10 @@ def cvae(
                 f"(N, A) in an .npz, or a table's columns with --attributes"
             )
         condition = GivenAttributes(data.attributes, data.attribute_mean, data.attribute_std)
-    options = {"bound": bound, "samples": samples, "beta": beta}
-    return _built(data, condition, latent, recognition, options, prior=prior, **parts)
+    return _built(data, condition, latent, recognition, prior=prior, **parts)
 
 
-@takes(latent_model, but=("condition",))
+@takes(evidence_bound, latent_model, but=("condition", "kl"))
 def completion(
     data: DataSpec,
     *,
@@ -98,9 +92,6 @@ def completion(
     latent: Literal["gaussian", "categorical", "none"] = "gaussian",
     prior: Annotated[SlotValue, Slot("prior")] = "network",
     recognition: Literal["exact", "network"] = "exact",
-    bound: Literal["elbo", "iwae"] = "elbo",
-    samples: Annotated[int | None, Span(min=1, unit="samples")] = None,
-    beta: Annotated[float, Span(min=0)] = 1.0,
     **parts: Any,
 ) -> Built:
     """Completion: p(missing part | the rest), a conditional VAE of part of each example.
@@ -119,10 +110,7 @@ def completion(
         latent: the code: Gaussian, one of latent-dim categories, which are summed exactly, or none.
         prior: what codes look like: network, a function of what is observed; or the same for all.
         recognition: of categorical codes: the exact posterior, or that of a network.
-        bound: what is maximised: the ELBO, or the importance-weighted bound of IWAE.
-        samples: codes drawn for each example; by default 1 for elbo, 5 for iwae.
-        beta: weight of the rate in the objective of elbo; reported bounds are always at beta 1.
-        **parts: see `latent_model`.
+        **parts: see `evidence_bound` and `latent_model`.
 
     Returns:
         The model and its one phase.
@@ -147,8 +135,7 @@ def completion(
     levels = data.levels if data.support == "categories" else None
     condition = GivenPart(data.event_shape, name, levels)
     condition.counting(torch.from_numpy(data.log_jacobians))
-    options = {"bound": bound, "samples": samples, "beta": beta}
-    return _built(data, condition, latent, recognition, options, prior=prior, **parts)
+    return _built(data, condition, latent, recognition, prior=prior, **parts)
 
 
 def _built(
@@ -156,28 +143,25 @@ def _built(
     condition: Condition,
     latent: str,
     recognition: str,
-    options: dict[str, Any],
+    *,
+    bound: Literal["elbo", "iwae"] = "elbo",
+    samples: int | None = None,
+    beta: float = 1.0,
     **parts: Any,
 ) -> Built:
     """The model with that code, and its phase."""
-    from .. import bounds
     from ..models.conditional import MaskedLikelihood
     from ..objectives import enumerated
     from ..training.phase import Phase
 
-    if options["bound"] == "iwae" and (options["beta"] != 1.0 or latent != "gaussian"):
-        came = f"beta {options['beta']:g}" if options["beta"] != 1.0 else f"latent {latent}"
-        raise LowerboundError(f"bound iwae: expected beta 1 and latent gaussian, came {came}")
+    if bound == "iwae" and latent != "gaussian":
+        raise LowerboundError(f"bound iwae: expected latent gaussian, came latent {latent}")
     if latent == "gaussian":
+        objective = evidence_bound(bound=bound, samples=samples, beta=beta)
         model = latent_model(data, condition=condition, **_with_network(parts))
         if condition.of_x:
             model.likelihood = MaskedLikelihood(model.likelihood)  # ty: ignore
-        if options["bound"] == "iwae":
-            objective: Any = partial(bounds.iwae, samples=options["samples"] or 5)
-        else:
-            count = options["samples"] or 1
-            objective = partial(bounds.elbo, samples=count, beta=options["beta"])
-        return Built(model, [Phase(options["bound"], objective, [model])])
+        return Built(model, [Phase(bound, objective, [model])])
     for name, known in _OF_GAUSSIAN_CODES.items():
         value = parts.get(name, known[0])
         if not isinstance(value, str) or value not in known:
@@ -185,9 +169,8 @@ def _built(
     if latent == "none":
         model = _direct(data, condition, parts)
         return Built(model, [Phase("likelihood", enumerated.likelihood, [model])])
-    objective = partial(enumerated.enumerated, beta=options["beta"])
     model = _discrete(data, condition, recognition, parts)
-    return Built(model, [Phase("elbo", objective, [model])])
+    return Built(model, [Phase("elbo", partial(enumerated.enumerated, beta=beta), [model])])
 
 
 def _with_network(parts: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..errors import LowerboundError
-from ..options import Span
+from ..options import Span, takes
 from ..slots import Activation
 from .parts import Built, likelihood_of, refuse_categories
 
@@ -14,23 +14,30 @@ if TYPE_CHECKING:
     from ..models.flow import FlowModel
 
 Transforms = Annotated[int, Span(min=1)]
-Hidden = Annotated[tuple[int, ...], Span(min=1, unit="units")]
 
 
-def nice(
-    data: DataSpec,
+def coupling_networks(
     *,
-    transforms: Transforms = 4,
-    hidden: Hidden = (256, 256),
+    hidden: Annotated[tuple[int, ...], Span(min=1, unit="units")] = (256, 256),
     activation: Activation = "relu",
-) -> Built:
+) -> dict[str, Any]:
+    """The networks within a flow of vectors.
+
+    Args:
+        hidden: widths of the network of a coupling or layer.
+        activation: its nonlinearity.
+    """
+    return dict(locals())
+
+
+@takes(coupling_networks)
+def nice(data: DataSpec, *, transforms: Transforms = 4, **networks: Any) -> Built:
     """NICE: additive couplings, one learned scale for each number, logistic prior.
 
     Args:
         data: the data's shape, support and statistics.
         transforms: couplings; each keeps what the last one moved.
-        hidden: widths of a coupling's network.
-        activation: its nonlinearity.
+        **networks: see `coupling_networks`.
 
     Returns:
         The model and its one phase.
@@ -42,23 +49,17 @@ def nice(
         Dinh, Krueger & Bengio 2015, NICE: non-linear independent components estimation,
         arXiv 1410.8516
     """
-    return _vectors(data, "nice", transforms=transforms, hidden=hidden, activation=activation)
+    return _vectors(data, "nice", transforms=transforms, **coupling_networks(**networks))
 
 
-def realnvp(
-    data: DataSpec,
-    *,
-    transforms: Transforms = 6,
-    hidden: Hidden = (256, 256),
-    activation: Activation = "relu",
-) -> Built:
+@takes(coupling_networks)
+def realnvp(data: DataSpec, *, transforms: Transforms = 6, **networks: Any) -> Built:
     """RealNVP: affine couplings, on vectors and flattened images.
 
     Args:
         data: the data's shape, support and statistics.
         transforms: couplings; each keeps what the last one moved.
-        hidden: widths of a coupling's network.
-        activation: its nonlinearity.
+        **networks: see `coupling_networks`.
 
     Returns:
         The model and its one phase.
@@ -69,23 +70,17 @@ def realnvp(
     Reference:
         Dinh, Sohl-Dickstein & Bengio 2017, Density estimation using Real NVP, arXiv 1605.08803
     """
-    return _vectors(data, "realnvp", transforms=transforms, hidden=hidden, activation=activation)
+    return _vectors(data, "realnvp", transforms=transforms, **coupling_networks(**networks))
 
 
-def maf(
-    data: DataSpec,
-    *,
-    transforms: Transforms = 5,
-    hidden: Hidden = (256, 256),
-    activation: Activation = "relu",
-) -> Built:
+@takes(coupling_networks)
+def maf(data: DataSpec, *, transforms: Transforms = 5, **networks: Any) -> Built:
     """Masked autoregressive flow: every number given those before it, scored in one pass.
 
     Args:
         data: the data's shape, support and statistics.
         transforms: layers; each reverses the order of the last.
-        hidden: widths of a layer's masked network.
-        activation: its nonlinearity.
+        **networks: see `coupling_networks`.
 
     Returns:
         The model and its one phase. A sample takes as many passes as there are numbers in a datum.
@@ -97,17 +92,17 @@ def maf(
         Papamakarios, Pavlakou & Murray 2017, Masked autoregressive flow for density estimation,
         arXiv 1705.07057
     """
-    return _vectors(data, "maf", transforms=transforms, hidden=hidden, activation=activation)
+    return _vectors(data, "maf", transforms=transforms, **coupling_networks(**networks))
 
 
+@takes(coupling_networks)
 def neural_spline(
     data: DataSpec,
     *,
     layers: Literal["coupling", "autoregressive"] = "coupling",
     transforms: Transforms = 6,
     bins: Annotated[int, Span(min=2)] = 8,
-    hidden: Hidden = (256, 256),
-    activation: Activation = "relu",
+    **networks: Any,
 ) -> Built:
     """Neural spline flow: monotonic rational-quadratic splines in place of affine maps.
 
@@ -116,8 +111,7 @@ def neural_spline(
         layers: coupling, fast both ways; or autoregressive, which samples a number at a time.
         transforms: how many layers.
         bins: of a spline.
-        hidden: widths of a layer's network.
-        activation: its nonlinearity.
+        **networks: see `coupling_networks`.
 
     Returns:
         The model and its one phase.
@@ -129,8 +123,7 @@ def neural_spline(
         Durkan et al. 2019, Neural spline flows, arXiv 1906.04032
     """
     kind = "neural-spline" if layers == "coupling" else "autoregressive-neural-spline"
-    options = {"transforms": transforms, "hidden": hidden, "activation": activation, "bins": bins}
-    return _vectors(data, kind, **options)
+    return _vectors(data, kind, transforms=transforms, bins=bins, **coupling_networks(**networks))
 
 
 def image_flow(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from ..errors import LowerboundError
 from ..options import Slot, Span
@@ -11,6 +13,7 @@ from ..slots import Activation, Around, SlotValue, build, resolve
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..bounds import Terms
     from ..data.spec import DataSpec
     from ..distributions import Family
     from ..models import LatentModel
@@ -92,6 +95,36 @@ def latent_model(
         no_likelihood=reason,
         condition=condition,
     )
+
+
+def evidence_bound(
+    *,
+    bound: Literal["elbo", "iwae"] = "elbo",
+    samples: Annotated[int | None, Span(min=1, unit="samples")] = None,
+    beta: Annotated[float, Span(min=0)] = 1.0,
+    kl: Literal["analytic", "sampled"] = "analytic",
+) -> Callable[..., Terms]:
+    """The objective of a VAE.
+
+    Args:
+        bound: what is maximised: the ELBO, or the importance-weighted bound of IWAE.
+        samples: codes drawn for each example; by default 1 for elbo, 5 for iwae.
+        beta: weight of the rate in the objective of elbo; reported bounds are always at beta 1.
+        kl: the rate of elbo in closed form, where prior and posterior have one, or sampled.
+
+    Raises:
+        LowerboundError: a weighted rate with iwae.
+    """
+    from .. import bounds
+
+    if bound == "elbo":
+        return partial(bounds.elbo, samples=samples or 1, beta=beta, kl=kl)
+    if beta != 1.0:
+        raise LowerboundError(
+            f"beta: expected 1 with bound iwae, which is no sum of distortion and rate, "
+            f"came {beta:g}; pass bound elbo"
+        )
+    return partial(bounds.iwae, samples=samples or 5)
 
 
 def latent_dim_of(data: DataSpec) -> int:

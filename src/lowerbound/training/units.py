@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 _RISES = ("bound", "iwae", "log_likelihood")
+
+
+def without_phase(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by name without that of their phase; of a name that several have, the first phase's.
+
+    >>> without_phase({"vae/loss": 3.0, "critic/loss": 0.7, "step": 5})
+    {'loss': 3.0, 'step': 5}
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found.setdefault(name.rpartition("/")[2], value)
+    return found
 
 
 def in_stored_units(
