@@ -234,7 +234,10 @@ def test_what_the_data_lack_is_said() -> None:
         (lambda: cvae(plain, given="attributes"), "expected data with attributes, came plain"),
         (lambda: completion(plain, missing=2), "mask quadrants:2: expected images"),
         (lambda: completion(plain, mask="left", missing=2), "expected one of missing and mask"),
-        (lambda: completion(plain, latent="none", bound="iwae"), "bound iwae: expected beta 1"),
+        (
+            lambda: completion(plain, latent="none", bound="iwae"),
+            "bound iwae: expected latent gaussian, came latent none",
+        ),
         (
             lambda: completion(plain, latent="categorical", posterior="iaf"),
             "posterior: expected none with latent categorical, came iaf",
