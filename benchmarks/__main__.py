@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 
 SPEED = ("startup", "train_speed", "profile_step", "likelihood_speed", "mixture_speed")
+SPEED += ("sampling_speed", "fid_speed", "likelihood_cost")
 RESULTS = (
     "mnist_bottleneck",
     "mnist_iwae",
@@ -16,6 +17,14 @@ RESULTS = (
     "denoising_probes",
     "pythae_models",
     "mnist_models",
+    "dsprites",
+    "rate_distortion",
+    "fsdd",
+    "vqvae_usage",
+    "vqvae_mnist",
+    "vqvae_cifar",
+    "ais_mnist",
+    "diagnosis",
 )
 
 

@@ -23,7 +23,12 @@ _PLACES = {
         "open_run",
     ),
     "lowerbound.embedding": ("embed",),
+    "lowerbound.diagnosis": ("diagnose", "Diagnosis"),
+    "lowerbound.comparison": ("compare",),
+    "lowerbound.sweeps": ("sweep",),
     "lowerbound.denoising": ("denoise",),
+    "lowerbound.codec": ("encode", "decode"),
+    "lowerbound.converting": ("convert",),
     "lowerbound.runs": ("Run",),
     "lowerbound.recipes": ("RECIPES", "Built", "recipe"),
     "lowerbound.data": ("Data", "DataSpec", "Prepare", "load"),
@@ -55,8 +60,12 @@ __all__ = ["__version__", *_WHERE]
 if TYPE_CHECKING:
     from .api import complete, evaluate, inspect, open_run, reconstruct, resume, sample, train
     from .bounds import Terms, elbo, iwae, log_weights, squared_error
+    from .comparison import compare
+    from .codec import decode, encode
+    from .converting import convert
     from .data import Data, DataSpec, Prepare, load
     from .denoising import denoise
+    from .diagnosis import Diagnosis, diagnose
     from .distributions import (
         Bernoulli,
         Categorical,
@@ -77,6 +86,7 @@ if TYPE_CHECKING:
     from .models import VAE, Autoencoder, LatentModel, LinearGaussian
     from .recipes import RECIPES, Built, recipe
     from .runs import Run
+    from .sweeps import sweep
     from .training.fit import fit
     from .training.phase import ClosedForm, Phase
 

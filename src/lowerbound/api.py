@@ -9,20 +9,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from . import conditioning
+from . import conditioning, drawing
 from . import evaluation as evaluations
 from .conditioning import Completion, Given
 from .data import Data, Prepare, aligned, held_out, load, misfit
 from .errors import LowerboundError
 from .evaluation import Evaluation
-from .runs import EVALUATION, Run, kept
+from .measuring import chosen, joined, sections
+from .runs import EVALUATION, Run
 from .session import Follow, begin, go_on
 from .training.checkpoint import write_whole
 from .training.noise import mix
@@ -31,6 +33,8 @@ from .training.noise import mix
 #: numbers of two runs are about the same x.
 HELD_OUT_SEED = 0
 Values = Literal["auto", "mean", "draw"]
+#: Where a run keeps what was annealed.
+ANNEALED = "annealed"
 _PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
@@ -95,6 +99,13 @@ def evaluate(
     precision: Literal["float32", "bfloat16"] = "float32",
     seed: int = 0,
     gap: bool = False,
+    metrics: str | Sequence[str] | None = None,
+    ais: bool = False,
+    ais_steps: int = 1000,
+    chains: int = 16,
+    ais_start: Literal["prior", "posterior"] = "prior",
+    bracket: bool = False,
+    noise_std: float | None = None,
     report: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -110,6 +121,19 @@ def evaluate(
         precision: of the decoder's products; everything else is float32.
         seed: of the posterior's samples.
         gap: also refine the posterior of each example, and tell the amortization gap.
+        metrics: what to measure: likelihood, samples, representation, reconstruction, several of
+            them (``"likelihood,samples"``, or a list) or ``"all"``; None is likelihood and
+            reconstruction.
+        ais: also estimate log p(x) by annealed importance sampling, of as many examples as take a
+            few minutes of operations unless `limit` says otherwise. What is done is kept in the
+            run, and not done again.
+        ais_steps: temperatures.
+        chains: for each example.
+        ais_start: where the chains begin: the prior p(z), or the posterior q(z|x).
+        bracket: also bound log p of data simulated from the model from both sides
+            (bidirectional Monte Carlo): how far annealing may be off.
+        noise_std: anneal under a declared normal noise of this standard deviation, in units of x,
+            around the decoder's mean, for decoders that are no likelihood.
         report: also write ``evaluation.json``, pictures and ``report.html`` into the run, unless an
             evaluation of more examples, of the same weights, is there.
         progress: called with (examples done, examples in all).
@@ -117,7 +141,13 @@ def evaluate(
     Raises:
         LowerboundError: it is no run, has no weights, or the data do not fit it.
     """
+    asked = chosen(metrics)
     run = open_run(run)
+    ask = None
+    if ais or bracket or noise_std is not None:
+        how = evaluations.Anneal(ais_steps, chains, start=ais_start, seed=seed)
+        store = evaluations.Store(run.path / ANNEALED)
+        ask = evaluations.Ask(how, limit, bracket, noise_std, store)
     source = run.data() if data is None else _like(run, data)
     whole = held_out(source.test, run.spec, HELD_OUT_SEED)
     context = evaluations.held_out_contexts(run.model, whole, source.test, seed=HELD_OUT_SEED)
@@ -140,12 +170,19 @@ def evaluate(
             of=len(whole),
             gap=gap,
             unfinished=_unfinished(run),
+            likelihood="likelihood" in asked,
+            ais=ask,
             progress=progress,
         )
     finally:
         model.to("cpu")
-    if report and data is None and kept(run.path, result.data["examples"]) is None:
-        write_whole(run.path / EVALUATION, json.dumps(result.to_json(), indent=2).encode())
+    more = tuple(sections(run, asked, limit=limit, seed=seed, progress=progress))
+    result = replace(result, sections=more)
+    if report and data is None:
+        whole = joined(run, result, "likelihood" in asked)
+        if whole is None:
+            return result
+        write_whole(run.path / EVALUATION, json.dumps(whole.to_json(), indent=2).encode())
         from .pictures import draw
 
         draw(run, source)
@@ -158,9 +195,13 @@ def sample(
     *,
     given: Given = None,
     values: Values = "auto",
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    guidance: float = 1.0,
     seed: int = 0,
 ) -> np.ndarray:
-    """New data: codes from the prior, data from the likelihood.
+    """New data: codes from the prior, data from the likelihood; or data at once.
 
     Args:
         run: a run or its folder.
@@ -172,20 +213,28 @@ def sample(
             as often as there, parts to complete from held-out examples.
         values: ``mean``, the likelihood's mean at each code, as papers show them (the likeliest of
             categories); or ``draw``, a draw from it, which is a sample of p(x). ``auto`` is the
-            mean of images, and a draw of other data.
+            mean of images, where one is known, and a draw of other data.
+        temperature: of what is drawn number by number (an autoregressive model, or prior): below 1
+            takes likelier ones more often, 0 the likeliest each time.
+        top_k: of the same, so many likeliest values of each number alone.
+        top_p: of the same, the fewest likeliest values alone that have this share of the mass.
+        guidance: of the same, given a condition: 1 is p(x|c), more exaggerates what it changes.
         seed: of the draws.
 
     Returns:
         (n, *event_shape) in the units of the data; the mean unrounded.
 
     Raises:
-        LowerboundError: the model has no prior to draw from, or is not conditioned on that.
+        LowerboundError: the model has no prior to draw from, is not conditioned on that, or draws
+            nothing number by number.
     """
     run = open_run(run)
     _check_count(n)
-    if not hasattr(run.model, "decode"):
+    model, spec = run.model, run.spec
+    direct = not hasattr(model, "decode") and hasattr(model, "sample")
+    if not hasattr(model, "decode") and not direct:
         raise _no_codes(run)
-    if not hasattr(run.model, "prior") and not hasattr(run.model, "condition"):
+    if not direct and not hasattr(model, "prior") and not hasattr(model, "condition"):
         raise LowerboundError(
             f"{run.path} has no prior to draw codes from ({type(run.model).__name__}); fit one to "
             f"its codes: --recipe two-stage --base {run.path}, or train a vae"
@@ -193,7 +242,10 @@ def sample(
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(seed)
         context = conditioning.contexts_for(run, n, given, seed)
-        return _decoded(run, conditioning.draw_codes(run.model, n, *context), values, *context)
+        options = drawing.given_options(temperature, top_k, top_p, guidance)
+        values = drawing.resolve_values(model, spec, values)
+        found = drawing.new_data(model, spec, n, *context, values=values, **options)
+    return _stored(run, found, exact=values == "draw")
 
 
 def complete(
@@ -201,14 +253,18 @@ def complete(
     example: Any,
     *,
     mask: Any = None,
+    frames: int | None = None,
+    given: Given = None,
+    temperature: float = 1.0,
     n: int = 8,
     values: Values = "auto",
     seed: int = 0,
 ) -> Completion:
-    """Complete an example of which a part is missing, in several ways.
+    """Complete an example of which a part is missing, in several ways; or go on with a clip.
 
     Args:
-        run: a run of the recipe completion, or its folder.
+        run: a run of the recipe completion, or its folder; or a run of clips that has an
+            autoregressive prior (see `lowerbound.continuing.go_on`).
         example: an image file (cropped and scaled as the data were), a .npy, or an array
             ``event_shape`` in the units of the data; what it holds where it is missing is not
             looked at.
@@ -216,6 +272,9 @@ def complete(
             image file of the data's size, bright where they are missing, or an array, not zero
             where they are. None takes the mask that the run was trained with, or the right half
             where masks were drawn.
+        frames: of a clip, so many first frames are given, and those that follow are drawn.
+        given: of a clip, the condition, as in `sample`.
+        temperature: of a clip, of the draws of its codes, as in `sample`.
         n: how many completions.
         values: ``mean``, the likelihood's mean at each code, or ``draw``; auto as in `sample`.
         seed: of the draws.
@@ -226,6 +285,11 @@ def complete(
     """
     run = open_run(run)
     _check_count(n)
+    if run.spec.kind == "video" or frames is not None:
+        from .continuing import go_on
+
+        options = {"given": given, "values": values, "seed": seed, "temperature": temperature}
+        return go_on(run, example, frames, n=n, **options)
     stored = conditioning.example_of(run, example)
     x, missing = conditioning.part_of(run, stored, mask)
     context = tuple(c.expand(n, *c.shape[1:]) for c in run.model.condition.observe(x, missing))  # ty: ignore
@@ -245,8 +309,11 @@ def reconstruct(
     """
     run = open_run(run)
     _check_count(n)
-    if not hasattr(run.model, "decode"):
-        raise _no_codes(run)
+    if not (hasattr(run.model, "encode") and hasattr(run.model, "decode")):
+        raise LowerboundError(
+            f"{run.path}: expected a model that encodes data and decodes codes, came "
+            f"{type(run.model).__name__}; sample from it, or train a vae"
+        )
     data = run.data()
     count = len(data.test)
     chosen = torch.randperm(count, generator=torch.Generator().manual_seed(mix(seed)))[:n]
@@ -362,7 +429,7 @@ def _decoded(run: Run, codes: torch.Tensor, values: str, *context: torch.Tensor)
         if values == "draw":
             parts.append(found.sample())
         else:
-            parts.append(found.mode if run.spec.support == "categories" else found.mean)
+            parts.append(drawing.centre(run.spec, found))
     return _stored(run, torch.cat(parts), exact=values == "draw")
 
 

@@ -15,6 +15,7 @@ from .errors import LowerboundError
 from .evaluation import held_out_contexts
 
 if TYPE_CHECKING:
+    from .data import DataSpec
     from .runs import Run
 
 Given = Mapping[str, Any] | Sequence[Any] | str | float | None
@@ -112,6 +113,28 @@ def contexts_for(run: Run, n: int, given: Given, seed: int) -> tuple[Tensor, ...
     return condition(nothing, side_of(split, condition.side)[chosen])
 
 
+def side_given(run: Run, given: Given, n: int) -> Tensor | None:
+    """What comes beside each of n examples whose condition is named, ``(n, ...)``.
+
+    Returns:
+        None of a run that is conditioned on nothing.
+
+    Raises:
+        LowerboundError: the run is not conditioned on that, or nothing is given to one that is.
+    """
+    condition: Any = getattr(run.model, "condition", None)
+    if condition is None or condition.side == "position":
+        contexts_for(run, n, given, 0)  # refuses a condition
+        return None
+    if given is None:
+        raise LowerboundError(
+            f"expected a condition, as {run.path} is conditioned on {condition.describe()}, came "
+            "none; pass --given ..."
+        )
+    side = condition.named(_as_given(condition, given))
+    return side.expand(n, *side.shape)
+
+
 def far(run: Run, given: Given) -> list[str]:
     """What of a condition lies far outside the training examples, in words; nothing as a rule."""
     condition: Any = getattr(run.model, "condition", None)
@@ -141,15 +164,17 @@ def _as_given(condition: Any, given: Any) -> Mapping[str, Any] | Sequence[Any]:
     return given
 
 
-def draw_codes(model: Any, n: int, *context: Tensor) -> Tensor:
+def draw_codes(model: Any, n: int, *context: Tensor, **options: Any) -> Tensor:
     """One code z ~ p(z|c) for each context, ``(n, *latent)``; without contexts n of p(z).
 
-    Of a model without codes, codes of no numbers.
+    Of a model without codes, codes of no numbers. Options are the prior's own: temperature and the
+    like of one that is drawn from step by step.
     """
     if not hasattr(model, "prior"):
         return torch.zeros(n, *model.latent_shape)
     prior = model.prior(*context)
-    return prior.sample(() if context and prior.batch_shape == (n,) else (n,))
+    shape = () if context and prior.batch_shape == (n,) else (n,)
+    return prior.sample(shape, **options)
 
 
 def example_of(run: Run, example: Any) -> Tensor:
@@ -166,10 +191,8 @@ def example_of(run: Run, example: Any) -> Tensor:
         path = Path(example).expanduser()
         name = path.name
         found = _read(path, shape, scaled=run.info["data"]["options"].get("size") is not None)
-        if path.suffix.lower() != ".npy":  # 8 bits to the range of the data
-            found = spec.low + found.astype(np.float32) / 255.0 * (spec.high - spec.low)
-            if spec.levels is not None and not isinstance(spec.step, list) and spec.step > 0:
-                found = spec.low + np.rint((found - spec.low) / spec.step) * spec.step
+        if path.suffix.lower() != ".npy":
+            found = on_levels(spec, found)
     else:
         found = as_numpy(example)
     if len(shape) == 3 and found.shape == (*shape[1:], shape[0]):
@@ -184,6 +207,14 @@ def example_of(run: Run, example: Any) -> Tensor:
     if found.dtype.kind not in "biuf" or not np.isfinite(found).all():
         raise LowerboundError(f"expected finite numbers in {name}, came {found.dtype}")
     return torch.from_numpy(np.ascontiguousarray(found))
+
+
+def on_levels(spec: DataSpec, pixels: np.ndarray) -> np.ndarray:
+    """8 bits (0 to 255) to the range of the data, and to its levels where it has some."""
+    found = spec.low + pixels.astype(np.float32) / 255.0 * (spec.high - spec.low)
+    if spec.levels is not None and not isinstance(spec.step, list) and spec.step > 0:
+        found = spec.low + np.rint((found - spec.low) / spec.step) * spec.step
+    return found
 
 
 def part_of(run: Run, stored: Tensor, mask: Any) -> tuple[Tensor, Tensor]:

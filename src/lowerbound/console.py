@@ -43,6 +43,10 @@ _VALUES = {
     "masked_token": "−log p(masked token)",
     "hidden_error": "squared error of what was hidden",
     "code_log_density": "log density of codes",
+    "gain": "gain of the fitted prior",
+    "usage": "entries in use",
+    "perplexity": "perplexity",
+    "commitment": "distance to the codebook",
     "loss": "loss",
     # What a closed form or expectation maximization tells of its answer.
     "sigma2": "noise variance σ²",
@@ -51,13 +55,13 @@ _VALUES = {
     "at_floor": "components at the variance floor",
     "reseeded": "empty components placed anew",
 }
-_SHARES = ("explained_variance",)
+_SHARES = ("explained_variance", "usage")
 _COUNTS = ("at_floor", "reseeded")
 _HEADLINES = (
     *("log_likelihood", "iwae", "bound", "masked_token", "hidden_error", "squared_error"),
     *("code_log_density", "loss"),
 )
-_NATS = ("log_likelihood", "bound", "iwae", "rate", "distortion", "masked_token")
+_NATS = ("log_likelihood", "bound", "iwae", "rate", "distortion", "masked_token", "gain")
 
 
 def out() -> Console:
@@ -138,16 +142,25 @@ def evaluation(result: Evaluation) -> None:
     notes = Table.grid(padding=(0, 2))
     notes.add_column(style="dim", no_wrap=True)
     notes.add_column(style="dim", overflow="fold")
-    for row in result.table():
-        table.add_row(row.quantity, row.value, row.unit, row.kind)
-        if row.note:
-            notes.add_row(
-                f"  {row.quantity}, {row.unit}" if row.unit in _TWICE else f"  {row.quantity}",
-                row.note,
-            )
+    said = []
+    for name, rows in [("", result.table()), *((s.name, s.rows()) for s in result.sections)]:
+        if name:
+            table.add_section()
+            table.add_row(Text(name, style="bold"), "", "", "")
+            notes.add_row("", "")
+        for row in rows:
+            table.add_row(row.quantity, row.value, row.unit, row.kind)
+            if row.note:
+                notes.add_row(
+                    f"  {row.quantity}, {row.unit}" if row.unit in _TWICE else f"  {row.quantity}",
+                    row.note,
+                )
+        said += [note for s in result.sections if s.name == name for note in s.notes]
     console = out()
     console.print(table)
     console.print(notes)
+    for text in said:
+        console.print(Text(f"  {text}", style="dim"), soft_wrap=False)
 
 
 def _table(title: str, **style: Any) -> Table:
@@ -304,6 +317,14 @@ class Count:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+    def stage(self, what: str) -> None:
+        """Say what is counted from now on."""
+        self.what = what
+        if self._bar is not None:
+            self._bar.update(self._task, description=what, completed=0)
+        elif self._begun:
+            err().print(f"{what} …")
 
     def __call__(self, done: int, total: int) -> None:
         """Show how far it is."""

@@ -174,6 +174,31 @@ def takes(*others: Callable[..., Any], but: Iterable[str] = ()) -> Callable[[F],
     return mark
 
 
+def trains(**defaults: Any) -> Callable[[F], F]:
+    """Marks a recipe whose model is trained otherwise than most, where the user says nothing.
+
+    Args:
+        defaults: training options by name, in place of those of
+            `lowerbound.training.options.training_options`.
+
+    >>> @trains(learning_rate=2e-4)
+    ... def game(data, *, latent_dim=8): ...
+    >>> trained_with(game)
+    {'learning_rate': 0.0002}
+    """
+
+    def mark(function: F) -> F:
+        vars(function)["trains"] = defaults
+        return function
+
+    return mark
+
+
+def trained_with(function: Any) -> dict[str, Any]:
+    """A recipe's own defaults of training options, by name."""
+    return dict(getattr(function, "trains", {}))
+
+
 def check(
     function: Callable[..., Any], given: Mapping[str, Any], *, partial: bool = False
 ) -> dict[str, Any]:

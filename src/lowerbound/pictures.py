@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import conditioning, plots
+from . import conditioning, drawing, listening, nothing, plots
+from .captions import CAPTIONS as _OF_MODELS
 from .conditioning import Completion
 from .data import Data, DataSpec, Prepare, held_out
 from .errors import LowerboundError
 from .evaluation import held_out_contexts, posterior_mean
 from .latent import latent_map, manifold_codes, posterior_means
-from .report import Picture, write_report
+from .plots import samples as neighbours
+from .report import Picture, Sound, write_report
 from .runs import Run
 from .training.checkpoint import write_whole
 from .training.units import without_phase
@@ -29,55 +32,14 @@ _SHOWN, _SAMPLES, _MAPPED = 10, 64, 2000
 _PLANE = 2
 _PAIRED = 5  # columns of a table up to which pairs of them are drawn
 _PER_CLASS, _COMPLETED, _WAYS = 10, 8, 6  # samples of a class; examples completed, each so often
+_CLIPS = 8  # of a video that are shown, a row of frames each
+_PIXELS = ("image", "video")
 _SEED = 0
 _STRIPES = ((0.94, 0.80, 0.62), (0.86, 0.56, 0.28))  # of what is missing, in two tones
 _CAPTIONS = {
-    "reconstructions": (
-        "Reconstructions",
-        "Held-out data and what the model makes of them: the likelihood's mean at the posterior's "
-        "mean, or at the likeliest component of a mixture.",
-    ),
-    "denoised": (
-        "Denoised",
-        "Held-out data, the same corrupted as in training, and what the model makes of the "
-        "corrupted. A masked autoencoder is trained on the hidden part alone.",
-    ),
-    "samples": (
-        "Samples",
-        "Codes drawn from the prior, decoded: images as the likelihood's mean, tables as draws.",
-    ),
-    "samples_of_each_class": (
-        "Samples of each class",
-        "A row for each label that the model is conditioned on: codes drawn from the prior, and "
-        "the likelihood's mean.",
-    ),
-    "completions": (
-        "Completions",
-        "Held-out data without the part that is missing (orange), as they are, and completed with "
-        "codes drawn from the prior: the likelihood's mean, the observed part as it is. Of a "
-        "table: held-out rows, and the same with the missing part drawn.",
-    ),
-    "latent_map": (
-        "Codes of held-out data",
-        "The posterior's means: as they are if there are two dimensions, else their first two "
-        "principal components.",
-    ),
-    "components": (
-        "Components in use",
-        "How many held-out examples each component is the likeliest of.",
-    ),
-    "mixture": (
-        "Mixture",
-        "The components over held-out data, x as the model sees it.",
-    ),
-    "manifold": (
-        "Learned manifold",
-        "What the code plane decodes to, at even steps of the prior's probability.",
-    ),
-    "latent_usage": (
-        "Code dimensions in use",
-        "The rate of each dimension; one near zero carries nothing about the data.",
-    ),
+    nothing.NAME: nothing.CAPTION,
+    neighbours.NAME: neighbours.CAPTION,
+    **_OF_MODELS,
 }
 
 
@@ -88,13 +50,21 @@ def draw(run: Run, data: Data) -> list[Path]:
         the paths of the pictures, in the order to look at them.
     """
     run.model.to("cpu")
+    sounds: list[Sound] = []
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(_SEED)
-        figures = dict(_figures(run, data))
+        figures = {}
+        if run.spec.kind == "audio":
+            figures, sounds = listening.drawn(run, data)
+        figures |= dict(_figures(run, data))
+        figures |= nothing.figures(run.spec, data)
     paths = []
     for name, figure in figures.items():
         paths.append(plots.save(figure, run.pictures / f"{name}.png"))
-    _report(run, data, paths)
+    measured = run.pictures / f"{neighbours.NAME}.png"  # drawn where the samples are measured
+    if run.evaluation is not None and any(s.name == "samples" for s in run.evaluation.sections):
+        paths += [measured] if measured.exists() else []
+    _report(run, data, paths, sounds)
     return paths
 
 
@@ -109,12 +79,13 @@ def _figures(run: Run, data: Data) -> Any:
     names = data.facts.columns
     context = held_out_contexts(model, x, data.test, chosen, _SEED)
     denoises = hasattr(model, "denoise") and hasattr(model, "corrupt")
+    sound = spec.kind == "audio"  # what it makes of it and draws is seen in `listening`
     if denoises:
         count = _SHOWN if spec.kind != "vector" else _MAPPED
         corrupted = model.corrupt(x[:count])
         each = (x[:count], corrupted, model.denoise(corrupted))
         yield "denoised", denoised_figure(spec, *(_shown(spec, prepare, v) for v in each), names)
-    elif hasattr(model, "decode") and not getattr(model, "bijective", False):
+    elif _reconstructs(model) and not sound:
         count = _SHOWN if spec.kind != "vector" else _MAPPED
         some, c = x[:count], tuple(each[:count] for each in context)
         decoded = _centre(spec, model.decode(posterior_mean(model.encode(some, *c)), *c))
@@ -125,13 +96,16 @@ def _figures(run: Run, data: Data) -> Any:
     if getattr(condition, "of_x", False) and spec.kind == "image":
         rows = tuple(each[:_COMPLETED] for each in context)
         yield "completions", completions_figure(spec, prepare, model, x[:_COMPLETED], *rows)
-    elif classes and spec.kind == "image":
+    elif classes and spec.kind in _PIXELS:
         count = len(classes) * _PER_CLASS
         c = conditioning.contexts_for(run, count, "each", _SEED)
-        new = _centre(spec, model.decode(conditioning.draw_codes(model, count, *c), *c))
-        shown = _shown(spec, prepare, new)
+        shown = _shown(spec, prepare, drawing.new_data(model, spec, count, *c))
         yield "samples_of_each_class", class_figure(spec, shown, classes)
-    elif hasattr(model, "prior") and hasattr(model, "decode"):
+    elif hasattr(model, "sample") and not hasattr(model, "decode") and not sound:
+        c = conditioning.contexts_for(run, _SAMPLES, None, _SEED)
+        new = _shown(spec, prepare, drawing.new_data(model, spec, _SAMPLES, *c))
+        yield "samples", samples_figure(spec, new, _shown(spec, prepare, x), names)
+    elif hasattr(model, "prior") and hasattr(model, "decode") and not sound:
         many = _MAPPED if spec.kind == "vector" else _SAMPLES
         c = conditioning.contexts_for(run, many, None, _SEED)
         found = model.decode(conditioning.draw_codes(model, many, *c), *c)
@@ -150,7 +124,9 @@ def _figures(run: Run, data: Data) -> Any:
         # Means and covariances are x's own, so that it is x that lies beneath them.
         parts = (model.weights, model.means, model.covariances)
         yield "mixture", plots.mixture(x.flatten(1).numpy(), *(p.numpy() for p in parts))
-    codes = posterior_means(model, x, *context)
+    codes = np.zeros((len(x), 0), np.float32)
+    if hasattr(model, "encode"):
+        codes = posterior_means(model, x, *context)
     if hasattr(model, "responsibilities"):  # codes are indices: places on no axis
         yield "components", plots.components(codes, model.components, labels, spec.classes)
     elif codes.shape[1] and not getattr(model, "bijective", False):
@@ -170,9 +146,15 @@ def _figures(run: Run, data: Data) -> Any:
         yield "learning_curves", plots.learning_curves(metrics)
 
 
+def _reconstructs(model: Any) -> bool:
+    """Whether a model has codes of data and decodes them, with something lost between."""
+    whole = hasattr(model, "encode") and hasattr(model, "decode")
+    return whole and not getattr(model, "bijective", False)
+
+
 def _centre(spec: DataSpec, found: Any) -> Tensor:
-    """The mean; of categories, which have none, the likeliest."""
-    return found.mode if spec.support == "categories" else found.mean
+    """The mean; of categories, which have none, the likeliest; a draw where neither is known."""
+    return drawing.centre(spec, found)
 
 
 def samples_figure(
@@ -195,6 +177,8 @@ def samples_figure(
     few = title or f"samples of {spec.name}"
     if spec.kind == "image":
         return plots.image_grid(samples, title or f"{len(samples)} {few}")
+    if spec.kind == "video":
+        return plots.strips(samples[:_CLIPS], few)
     if spec.kind == "tokens":
         return plots.token_strips(samples, spec.levels or 2, few)
     if spec.dimensions > plots.FEW_COLUMNS:
@@ -209,11 +193,17 @@ def class_figure(spec: DataSpec, samples: np.ndarray, classes: Sequence[str]) ->
     """Samples of a model of labels, a row for each of them.
 
     Args:
-        spec: of the data, images.
-        samples: (classes * n, C, H, W) in [0, 1], class by class.
+        spec: of the data, images or clips.
+        samples: (classes * n, C, H, W) in [0, 1], class by class; of clips the first few of each.
         classes: names of the labels.
     """
     columns = len(samples) // len(classes)
+    if spec.kind == "video":
+        few = max(1, _CLIPS // len(classes))
+        some = samples.reshape(len(classes), columns, *samples.shape[1:])[:, :few]
+        named = [name for name in classes for _ in range(some.shape[1])]
+        clips = some.reshape(-1, *samples.shape[1:])
+        return plots.strips(clips, f"{spec.name}, samples of each label", labels=named)
     figure = plots.image_grid(samples, f"{spec.name}, samples of each label", columns=columns)
     axes = figure.axes[0]
     height = axes.get_ylim()[0] / len(classes)
@@ -245,21 +235,29 @@ def completions_figure(
 
 
 def write_completion(path: str | Path, run: Run, found: Completion) -> Path:
-    """Write completions as .png (what was observed, then each) or .npy (n, *event_shape).
+    """Write completions as .png (what was observed, then each) or .npy (n, *event_shape); of a clip
+    also as .gif, the clip itself and then each.
 
     Raises:
         LowerboundError: as `write`.
     """
     spec = run.spec
+    whole = np.concatenate([found.example[None], found.completions]) if spec.kind == "video" else None
 
     def figure() -> Figure:
+        if whole is not None:
+            given = int((~found.missing).any((1, 2, 3)).sum())
+            title = f"{given} frames given, and {len(found.completions)} ways to go on"
+            names = ["data", *["model"] * len(found.completions)]
+            shown = _unit(spec, whole)
+            return plots.strips(shown[: _CLIPS + 1], title, labels=names[: _CLIPS + 1], given=given)
         if spec.kind != "image":
             return samples_figure(spec, found.completions, found.example[None], None)
         given = _without(_unit(spec, found.example[None]), torch.from_numpy(found.missing)[None])
         sheet = np.concatenate([given, _coloured(_unit(spec, found.completions))])
         return plots.image_grid(sheet, "what is observed, and completions", columns=len(sheet))
 
-    return _written(Path(path), figure, found.completions)
+    return _written(Path(path), figure, found.completions, _gif(spec, whole))
 
 
 def write_classes(path: str | Path, run: Run, values: np.ndarray) -> Path:
@@ -269,8 +267,9 @@ def write_classes(path: str | Path, run: Run, values: np.ndarray) -> Path:
         LowerboundError: as `write`.
     """
     classes = conditioning.classes_of(run) or ()
+    gif = _gif(run.spec, values, columns=len(values) // max(1, len(classes)))
     return _written(
-        Path(path), lambda: class_figure(run.spec, _unit(run.spec, values), classes), values
+        Path(path), lambda: class_figure(run.spec, _unit(run.spec, values), classes), values, gif
     )
 
 
@@ -303,13 +302,16 @@ def write(path: str | Path, run: Run, values: np.ndarray, given: Any = None) -> 
     Raises:
         LowerboundError: the name ends in something else, or the file cannot be written.
     """
+    if Path(path).suffix != ".npy" and (run.spec.kind == "audio" or Path(path).suffix == ".wav"):
+        title = "" if given is None else f"{run.spec.name}: samples given {told(given)}"
+        return listening.write(path, run, values, title)
     spec = run.spec
 
     def figure() -> Figure:
         title = None
         if given is not None:
             title = f"{spec.name}: {len(values)} samples given {told(given)}"
-        if spec.kind == "image":
+        if spec.kind in _PIXELS:
             return samples_figure(spec, _unit(spec, values), values, None, title)
         test = run.data().test
         chosen = torch.arange(len(test))
@@ -320,7 +322,7 @@ def write(path: str | Path, run: Run, values: np.ndarray, given: Any = None) -> 
         stored = test.stored(chosen[:_MAPPED].numpy()).numpy()
         return samples_figure(spec, values, stored, run.data().facts.columns, title)
 
-    return _written(Path(path), figure, values)
+    return _written(Path(path), figure, values, _gif(spec, values))
 
 
 def told(given: Any) -> str:
@@ -353,19 +355,46 @@ def write_pairs(
     Raises:
         LowerboundError: as `write`.
     """
+    if Path(path).suffix != ".npy" and (run.spec.kind == "audio" or Path(path).suffix == ".wav"):
+        return listening.write_pairs(path, run, originals, reconstructions)
     spec, names = run.spec, run.data().facts.columns
     pair = _unit(spec, originals), _unit(spec, reconstructions)
     both = np.stack([originals, reconstructions], 1)
-    return _written(Path(path), lambda: reconstructions_figure(spec, *pair, names), both)
+    clips = both.reshape(-1, *originals.shape[1:])
+    gif = _gif(spec, clips, columns=2 * math.ceil(math.sqrt(len(originals) / 2)))
+    return _written(Path(path), lambda: reconstructions_figure(spec, *pair, names), both, gif)
 
 
-def _written(path: Path, figure: Callable[[], Figure], values: np.ndarray) -> Path:
-    if path.suffix not in (".png", ".npy"):
+def _gif(
+    spec: DataSpec, clips: np.ndarray | None, columns: int | None = None
+) -> Callable[[], bytes] | None:
+    """How clips (N, F, C, H, W) in stored units become a GIF; None of other data."""
+    if spec.kind != "video" or clips is None:
+        return None
+    scale = plots.enlarged(clips, columns)
+    return lambda: plots.gif(_unit(spec, clips), columns=columns, scale=scale)
+
+
+def _written(
+    path: Path,
+    figure: Callable[[], Figure],
+    values: np.ndarray,
+    gif: Callable[[], bytes] | None = None,
+) -> Path:
+    if path.suffix == ".gif" and gif is None:
+        raise LowerboundError(
+            f"expected a name that ends in .png or .npy, as the data are no clips, came "
+            f"'{path.name}'"
+        )
+    if path.suffix not in (".png", ".npy", ".gif"):
         raise LowerboundError(f"expected a name that ends in .png or .npy, came '{path.name}'")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".png":
             return plots.save(figure(), path)
+        if gif is not None and path.suffix == ".gif":
+            write_whole(path, gif())
+            return path
         content = io.BytesIO()
         np.save(content, values, allow_pickle=False)
         write_whole(path, content.getvalue())
@@ -375,20 +404,20 @@ def _written(path: Path, figure: Callable[[], Figure], values: np.ndarray) -> Pa
 
 
 def _unit(spec: DataSpec, values: np.ndarray) -> np.ndarray:
-    """Stored values of images in [0, 1]; others as they are."""
-    if spec.kind != "image":
+    """Stored values of images and clips in [0, 1]; others as they are."""
+    if spec.kind not in _PIXELS:
         return values
     return _visible(np.clip((values - spec.low) / ((spec.high - spec.low) or 1.0), 0.0, 1.0))
 
 
 def _shown(spec: DataSpec, prepare: Prepare, x: Tensor) -> np.ndarray:
-    return _visible(prepare.unit(x).numpy()) if spec.kind == "image" else prepare.restore(x).numpy()
+    return _visible(prepare.unit(x).numpy()) if spec.kind in _PIXELS else prepare.restore(x).numpy()
 
 
 def _visible(images: np.ndarray) -> np.ndarray:
-    """Of other channels than grey or colour (N, C, H, W) the first three, or the first of two."""
-    channels = images.shape[1]
-    return images if channels in (1, 3) else images[:, : 3 if channels > 3 else 1]
+    """Of other channels than grey or colour (…, C, H, W) the first three, or the first of two."""
+    channels = images.shape[-3]
+    return images if channels in (1, 3) else images[..., : 3 if channels > 3 else 1, :, :]
 
 
 def reconstructions_figure(
@@ -397,6 +426,10 @@ def reconstructions_figure(
     """Held-out examples beside what a model makes of them; images in [0, 1]."""
     if spec.kind == "image":
         return plots.reconstructions(originals, found)
+    if spec.kind == "video":
+        both = np.stack([originals, found], 1)[: _CLIPS // 2].reshape(-1, *originals.shape[1:])
+        title = "Held-out data, each over its reconstruction"
+        return plots.strips(both, title, labels=["data", "model"] * (len(both) // 2))
     if spec.kind == "tokens":
         both = np.stack([originals, found], 1).reshape(-1, originals.shape[-1])
         return plots.token_strips(both, spec.levels or 2, "held-out data, each over its decoding")
@@ -413,7 +446,9 @@ def denoised_figure(
     names: Sequence[str] | None = None,
 ) -> Figure:
     """Held-out examples, the same corrupted, and denoised; images in [0, 1]."""
-    if spec.kind == "image":
+    if spec.kind == "video":  # a frame from the middle tells what there is to see
+        clean, corrupted, found = (e[:, e.shape[1] // 2] for e in (clean, corrupted, found))
+    if spec.kind in _PIXELS:
         title = f"{spec.name}: held-out data, corrupted, denoised"
         return plots.denoised(clean, corrupted, found, title)
     if spec.dimensions > plots.FEW_COLUMNS:
@@ -422,7 +457,7 @@ def denoised_figure(
     return plots.against(clean, found, names, title)
 
 
-def _report(run: Run, data: Data, paths: list[Path]) -> None:
+def _report(run: Run, data: Data, paths: list[Path], sounds: list[Sound]) -> None:
     write_report(
         run.path / "report.html",
         title=f"{run.name} on {run.spec.name}",
@@ -436,6 +471,7 @@ def _report(run: Run, data: Data, paths: list[Path]) -> None:
         ],
         metrics=[without_phase(line) for line in run.metrics()],
         info=run.info,
+        sounds=sounds,
     )
 
 

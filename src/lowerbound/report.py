@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from .errors import LowerboundError
 from .evaluation.result import Evaluation
+from .evaluation.rows import Row
 
 #: How a run's training ended, or has not, where its model is not the one that was asked for.
 UNFINISHED = ("training", "interrupted", "failed")
@@ -32,6 +33,18 @@ class Picture(NamedTuple):
     caption: str = ""
 
 
+class Sound(NamedTuple):
+    """A sound of the report, with a player.
+
+    Attributes:
+        title: what is heard.
+        wav: the bytes of a WAV file.
+    """
+
+    title: str
+    wav: bytes
+
+
 def write_report(
     path: str | Path,
     title: str,
@@ -40,6 +53,7 @@ def write_report(
     pictures: Iterable[Picture | tuple[Any, ...]],
     metrics: Sequence[Mapping[str, Any]],
     info: Mapping[str, Any],
+    sounds: Sequence[Sound] = (),
 ) -> Path:
     """Write the report.
 
@@ -51,6 +65,7 @@ def write_report(
         pictures: in the order of reading. Learning curves are drawn from ``metrics`` beside them.
         metrics: lines of ``metrics.jsonl``.
         info: content of ``run.json``: recipe, arguments, data, training, versions, status.
+        sounds: to listen to, in the page itself.
 
     Returns:
         ``path``.
@@ -67,6 +82,9 @@ def write_report(
         _section("Training", _training(metrics, info)),
         _section("Pictures", '<div class="pictures">' + "".join(map(_figure, drawn)) + "</div>")
         if drawn
+        else "",
+        _section("Listen", '<div class="sounds">' + "".join(map(_player, sounds)) + "</div>")
+        if sounds
         else "",
         _section("Make it again", _again(info)),
     ]
@@ -134,7 +152,9 @@ def _headline(evaluation: Evaluation | None) -> str:
     of = data.get("of", data["examples"])
     part = f"{data['examples']:,}" + (f" of {of:,}" if of > data["examples"] else "")
     where = f"{part} {data['split']} examples"
-    row = evaluation.table()[0]
+    row = next(iter(evaluation.table()), Row("", "", "", "", ""))
+    if evaluation.log_likelihood is None and evaluation.no_likelihood is None:
+        return f'<p class="lead">Likelihood not measured.</p><p class="note">{escape(where)}</p>'
     if evaluation.log_likelihood is None:
         return f'<p class="lead">{escape(row.note)}</p><p class="note">{escape(where)}</p>'
     bits = evaluation.log_likelihood.bits_per_dim
@@ -160,17 +180,25 @@ def _unfinished(info: Mapping[str, Any]) -> str:
 def _numbers(evaluation: Evaluation | None) -> str:
     if evaluation is None:
         return ""
+    how = _settings(evaluation.settings)
+    note = f'<p class="small">{escape(how)}</p>' if how else ""
+    parts = [_section("Numbers", f"{_table(evaluation.table())}{note}")]
+    for section in evaluation.sections:
+        notes = "".join(f'<p class="small">{escape(text)}</p>' for text in section.notes)
+        parts.append(_section(section.name.capitalize(), f"{_table(section.rows())}{notes}"))
+    return "\n".join(parts)
+
+
+def _table(rows: Sequence[Row]) -> str:
     head = "".join(f"<th>{h}</th>" for h in ("quantity", "value", "unit", "kind", ""))
-    rows = "".join(
+    lines = "".join(
         f'<tr><td>{escape(r.quantity)}</td><td class="number">{escape(r.value)}</td>'
         f"<td>{escape(r.unit)}</td><td>{_kind(r.kind)}</td>"
         f'<td class="why">{escape(r.note)}</td></tr>'
-        for r in evaluation.table()
+        for r in rows
     )
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    how = _settings(evaluation.settings)
-    note = f'<p class="small">{escape(how)}</p>' if how else ""
-    return _section("Numbers", f'<div class="wide">{table}</div>{note}')
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    return f'<div class="wide">{table}</div>'
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
@@ -266,6 +294,16 @@ def _figure(picture: Picture) -> str:
         f'<figure{wide}><img alt="{escape(picture.title)}" width="{width}" height="{height}" '
         f'src="data:image/png;base64,{base64.b64encode(png).decode("ascii")}">'
         f"<figcaption>{text}</figcaption></figure>"
+    )
+
+
+def _player(sound: Sound) -> str:
+    """A player of a sound within the page."""
+    content = base64.b64encode(sound.wav).decode("ascii")
+    return (
+        f"<figure><figcaption>{escape(sound.title)}</figcaption>"
+        f'<audio controls preload="metadata" src="data:audio/wav;base64,{content}"></audio>'
+        "</figure>"
     )
 
 

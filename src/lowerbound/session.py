@@ -17,7 +17,7 @@ import torch
 
 from .data import Data, load
 from .errors import LowerboundError, nearest
-from .options import check, options_of
+from .options import check, options_of, trained_with
 from .recipes import RECIPES, Built, recipe
 from .runs import CHOICES, Run, glance, glanced_alike, new_path, refuse_existing
 from .training.engine import Processes, versions
@@ -45,7 +45,7 @@ def begin(
     """
     function = None if isinstance(what, Built) else recipe(what) if isinstance(what, str) else what
     training, given, arguments = _sort(source, function, options)
-    training = resolve(training)
+    training = resolve({**trained_with(function), **training})
     check_devices(training)  # refuse before anything is read or written
     arguments = getattr(function, "settled", dict)(arguments)  # what names a folder, as it is now
     if out is not None:

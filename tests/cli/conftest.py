@@ -65,6 +65,7 @@ class Answer:
         self.facts = self.spec = self
         self.model = "vae"
         self.given = self.unfinished = None
+        self.sections = ()
         self.data = {"name": "digits", "split": "test", "examples": 360, "event_shape": (1, 8, 8)}
 
     def __iter__(self) -> Iterator[Answer]:

@@ -271,6 +271,9 @@ def test_json_both_ways(inexact: Inexact, x: Tensor) -> None:
         "error_at",
         "pseudo_likelihood",
         "unfinished",
+        "uniform_rate",
+        "annealing",
+        "sections",
     ]
     assert found.log_likelihood is not None
     assert found.log_likelihood.note.endswith("binarized once from a fixed seed")

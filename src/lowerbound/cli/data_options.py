@@ -13,8 +13,10 @@ from lowerbound.slots import SlotValue
 
 def data_options(
     *,
+    kind: Literal["auto", "image", "video"] = "auto",
     key: str | None = None,
     size: Annotated[int | str | None, Span(min=1, unit="pixels")] = None,
+    frames: Annotated[int | None, Span(min=2, unit="frames")] = None,
     test_fraction: Annotated[float, Span(min=0, max=1)] = 0.2,
     validation_fraction: Annotated[float, Span(min=0, max=1)] = 0.0,
     split_seed: Annotated[int, Span(min=0)] = 0,
@@ -26,12 +28,21 @@ def data_options(
     limit: Annotated[int | None, Span(min=1, unit="examples")] = None,
     memory: Annotated[int | None, Span(min=1, unit="bytes")] = None,
     attributes: tuple[str, ...] | None = None,
+    pattern: str | None = None,
+    labels: str | None = None,
+    test_where: str | None = None,
+    sample_rate: Annotated[int | None, Span(min=1, unit="samples per second")] = None,
+    window: Annotated[float | None, Span(min=0, open=True, unit="seconds")] = None,
+    trim: Annotated[float | None, Span(min=0, open=True, unit="dB")] = None,
 ) -> dict[str, Any]:
     """How data are found, split and prepared.
 
     Args:
+        kind: video for clips, where arrays (N, F, H, W) or folders of frames could as well be
+            images; image to take the first frame of animated GIFs.
         key: the array of an .npz file, or the column of labels of a table.
         size: height and width to which images are cropped and scaled: 64, or 48x64.
+        frames: take the first so many frames of each clip of a folder; by default all.
         test_fraction: share set aside for testing, where the source has no test split.
         validation_fraction: share of the training examples set aside for choices in training.
         split_seed: of the split, which --seed does not change.
@@ -45,6 +56,13 @@ def data_options(
             by default a share of what is free.
         attributes: columns of a table that are no features but attributes of each example, which a
             conditional model may be given; an .npz has them in an array of that name.
+        pattern: of the names of sound files, which labels them: {digit}_{speaker}_{index}.
+        labels: a table (.csv) that labels sound files; its column file, or its first one, names
+            them.
+        test_where: which sound files are for testing, by their labels: index<5, or speaker=theo.
+        sample_rate: of sound, to which all files are resampled; by default that of most.
+        window: seconds of sound in an example; by default as most clips have, up to about one.
+        trim: cut the silence before and after each clip of sound, so many dB below its loudest.
     """
     return dict(locals())
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -23,9 +23,14 @@ from lowerbound.errors import LowerboundError, nearest
 from lowerbound.options import Option, Span, check_value, describe, name_of, options_of
 
 ARGUMENTS = {
-    "data": "A name (digits, mnist, …), a .npy, .npz or .csv file, or a folder or zip of images.",
+    "data": "A name (digits, mnist, …), a .npy, .npz or .csv file, or a folder or zip of images or "
+    "sound.",
     "run": "The folder of a run.",
-    "example": "An image file of the data's size, or a .npy.",
+    "runs": "The folders of two runs or more.",
+    "codes": "A file of codes, .npz or .npy, that encode wrote.",
+    "sound": "A sound file of any sampling rate and length.",
+    "example": "An image or clip (.gif) of the data's size, or a .npy; of a clip also the number of a "
+    "held-out one.",
 }
 SHORT = {"out": "-o"}
 # Python's parameter names have no dot: `likelihood.sigma` is bound as `likelihood__sigma`.
@@ -42,6 +47,7 @@ class Section:
         prefix: of the flags' names, for a slot's own options: ``"likelihood."``.
         note: a line under the heading: what a recipe is, and its paper.
         shown: whether ``--help`` lists them.
+        defaults: in place of the function's own, by name.
     """
 
     title: str
@@ -49,6 +55,7 @@ class Section:
     prefix: str = ""
     note: str = ""
     shown: bool = True
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,8 @@ def flags_of(sections: Iterable[Section]) -> dict[str, Flag]:
     for section in sections:
         for name, option in options_of(section.function).items():
             key = section.prefix + name
+            if name in section.defaults:
+                option = replace(option, default=section.defaults[name])
             if section.prefix and option.required:
                 option = replace(option, default=None)  # the recipe takes it from the data
             if key not in found or (option.slot and not found[key].option.slot):
@@ -158,7 +167,9 @@ def signature(
     parameters = []
     for parameter in _positionals(function):
         default = defaults.get(parameter.name, parameter.default)
-        annotation = Annotated[str, Parameter(help=ARGUMENTS.get(parameter.name, ""))]
+        several = str(parameter.annotation).startswith("tuple")  # all that stand there
+        about = Parameter(help=ARGUMENTS.get(parameter.name, ""))
+        annotation = Annotated[tuple[str, ...] if several else str, about]
         parameters.append(parameter.replace(default=default, annotation=annotation))
     for key, flag in flags.items():
         default = defaults.get(key, flag.option.default)

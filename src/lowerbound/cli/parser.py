@@ -13,10 +13,11 @@ from typing import Any
 from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 from lowerbound import recipes
-from lowerbound.cli import config, demo, embed, flags, verbs
+from lowerbound.cli import codec, compare, config, demo, diagnose, embed, flags, sound, sweep, verbs
 from lowerbound.cli.data_options import choice_options, data_options
 from lowerbound.cli.flags import Section
 from lowerbound.errors import LowerboundError
+from lowerbound.options import trained_with
 from lowerbound.training.options import training_options
 
 Verb = Callable[..., "int | None"]
@@ -28,8 +29,14 @@ VERBS: dict[str, Verb] = {
     "reconstruct": verbs.reconstruct,
     "complete": verbs.complete,
     "denoise": embed.denoise,
+    "encode": codec.encode,
+    "decode": codec.decode,
+    "convert": sound.convert,
     "embed": embed.embed,
     "resume": verbs.resume,
+    "diagnose": diagnose.diagnose,
+    "compare": compare.compare,
+    "sweep": sweep.sweep,
     "inspect": verbs.inspect,
     "demo": demo.demo,
     "recipes": verbs.recipes,
@@ -56,6 +63,7 @@ def parse(argv: Sequence[str]) -> Callable[[], int | None]:
         version=_version,
     )
     chosen = VERBS.get(argv[0]) if argv else None
+    argv = sweep.joined(argv) if chosen is sweep.sweep else argv
     for place, (name, verb) in enumerate(VERBS.items()):
         if verb is not chosen:
             app.command(verb, name=name, sort_key=place)
@@ -71,7 +79,7 @@ def parse(argv: Sequence[str]) -> Callable[[], int | None]:
 
     joined = flags.signature(chosen, known, given)
     app.command(joined, name=argv[0])
-    recipe = recipe_of(argv, file) if chosen is verbs.train else None
+    recipe = recipe_of(argv, file) if chosen in (verbs.train, sweep.sweep) else None
     command, bound = _parsed(app, argv, recipe)
     if command is not joined:  # --help, --version
         return partial(command, *bound.args, **bound.kwargs)
@@ -95,7 +103,7 @@ def sections(verb: Verb, argv: Sequence[str], file: Mapping[str, Any]) -> list[S
         return [*own, Section("Data", data_options), Section("Data", choice_options)]
     if verb is embed.embed:
         return [*own, Section("Training", training_options), Section("Data", data_options)]
-    if verb is not verbs.train:
+    if verb not in (verbs.train, sweep.sweep):
         return own
     name = recipe_of(argv, file)
     recipe = recipes.recipe(name)
@@ -103,7 +111,7 @@ def sections(verb: Verb, argv: Sequence[str], file: Mapping[str, Any]) -> list[S
     filled = {key: value_of(argv, key) or file.get(key) for key in slots}
     return [
         *own,
-        Section("Training", training_options),
+        Section("Training", training_options, defaults=trained_with(recipe)),
         Section("Data", data_options),
         Section(f"Recipe: {name}", recipe, note=flags.note_of(recipe)),
         *flags.slot_sections(recipe, {key: name for key, name in filled.items() if name}),

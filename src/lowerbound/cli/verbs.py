@@ -88,6 +88,13 @@ def evaluate(
     precision: Literal["float32", "bfloat16"] = "float32",
     seed: Annotated[int, Span(min=0)] = 0,
     gap: bool = False,
+    metrics: str | None = None,
+    ais: bool = False,
+    ais_steps: Annotated[int, Span(min=1, unit="temperatures")] = 1000,
+    chains: Annotated[int, Span(min=1, unit="chains for each example")] = 16,
+    ais_start: Literal["prior", "posterior"] = "prior",
+    bracket: bool = False,
+    noise_std: Annotated[float | None, Span(min=0, open=True, unit="units of x")] = None,
     recipe: str | None = None,
     json: bool = False,
 ) -> None:
@@ -101,6 +108,17 @@ def evaluate(
         seed: of the posterior's samples.
         gap: also refine the posterior of each example one by one, and tell what the encoder loses
             against that (the amortization gap).
+        metrics: what to measure: likelihood, samples, representation, reconstruction, several with
+            commas between them, or all; the default is likelihood.
+        ais: also estimate log p(x) by annealed importance sampling, which needs no encoder; of as
+            many examples as take some minutes, or of --limit. What is done is kept in the run.
+        ais_steps: temperatures from the prior to the posterior.
+        chains: annealed for each example.
+        ais_start: where the chains begin.
+        bracket: with --ais: also bound log p of data simulated from the model from both sides,
+            which tells how far annealing may be off.
+        noise_std: anneal under a normal noise of this size around the decoder's mean, for decoders
+            that are no likelihood (an autoencoder's, a GAN's).
         recipe: the function that built the model, as file.py:function, if it was one of your own: a
             file that a run names is not run unless you name it, too.
         json: print the report as JSON.
@@ -117,6 +135,13 @@ def evaluate(
             precision=precision,
             seed=seed,
             gap=gap,
+            metrics=metrics,
+            ais=ais,
+            ais_steps=ais_steps,
+            chains=chains,
+            ais_start=ais_start,
+            bracket=bracket,
+            noise_std=noise_std,
             progress=count,
         )
     measured = result.data["examples"]
@@ -137,11 +162,15 @@ def sample(
     given: str | None = None,
     out: str | None = None,
     values: Literal["auto", "mean", "draw"] = "auto",
+    temperature: Annotated[float, Span(min=0)] = 1.0,
+    top_k: Annotated[int | None, Span(min=1, unit="values")] = None,
+    top_p: Annotated[float | None, Span(min=0, max=1)] = None,
+    guidance: Annotated[float, Span(min=0)] = 1.0,
     seed: Annotated[int, Span(min=0)] = 0,
     recipe: str | None = None,
     json: bool = False,
 ) -> None:
-    """Draw from the model: codes from the prior, data from the likelihood.
+    """Draw from the model: codes from the prior, data from the likelihood; or data at once.
 
     Args:
         n: how many.
@@ -152,7 +181,13 @@ def sample(
         out: file to write: .png (a sheet) or .npy (an array in the data's own units); the default
             is samples.png among the run's pictures.
         values: at each code, the likelihood's mean, as papers show them, or a draw from it, which
-            is a sample of p(x); auto is the mean in a picture of images, else a draw.
+            is a sample of p(x); auto is the mean in a picture of images, where it is known, else a
+            draw.
+        temperature: of what is drawn number by number, an autoregressive model or prior: below 1
+            takes likelier values more often, 0 the likeliest each time.
+        top_k: of the same, so many likeliest values of each number alone.
+        top_p: of the same, the fewest likeliest values alone that have this share of the mass.
+        guidance: of the same, given a condition: 1 is p(x|c), more exaggerates what it changes.
         seed: of the draws.
         recipe: the function that built the model, as file.py:function, if it was one of your own: a
             file that a run names is not run unless you name it, too.
@@ -161,23 +196,27 @@ def sample(
     _check_suffix(out)
     from lowerbound import api, console
     from lowerbound.conditioning import classes_of, far
+    from lowerbound.drawing import given_options, has_mean
 
     opened = api.open_run(run, recipe)
     for text in far(opened, given):
         console.note(text)
     target = Path(out) if out is not None else opened.pictures / "samples.png"
-    image = target.suffix != ".npy" and opened.spec.kind == "image"
-    kind = values if values != "auto" else "mean" if image else "draw"
+    image = target.suffix != ".npy" and opened.spec.kind in ("image", "video")
+    shown = "mean" if image and has_mean(opened.model) else "draw"
+    kind = values if values != "auto" else shown
+    options = given_options(temperature, top_k, top_p, guidance)
     classes = classes_of(opened) if image and given is None else None
     if classes:
         n = -(-n // len(classes)) * len(classes)  # rows of one length
-        drawn = api.sample(opened, n, given="each", values=kind, seed=seed)
+        drawn = api.sample(opened, n, given="each", values=kind, seed=seed, **options)
         path = api.write_classes(target, opened, drawn)
     else:
-        drawn = api.sample(opened, n, given=given, values=kind, seed=seed)
+        drawn = api.sample(opened, n, given=given, values=kind, seed=seed, **options)
         path = api.write(target, opened, drawn, given)
     told = "each label" if classes else given
-    _written({"out": str(path), "n": n, "given": told, "values": kind, "seed": seed}, json)
+    report = {"out": str(path), "n": n, "given": told, "values": kind, "seed": seed}
+    _written({**report, **options}, json)
 
 
 def complete(
@@ -186,6 +225,9 @@ def complete(
     /,
     *,
     mask: str | None = None,
+    frames: Annotated[int | None, Span(min=1, unit="frames")] = None,
+    given: str | None = None,
+    temperature: Annotated[float, Span(min=0)] = 1.0,
     n: Annotated[int, Span(min=1, unit="completions")] = 8,
     out: str | None = None,
     values: Literal["auto", "mean", "draw"] = "auto",
@@ -193,15 +235,19 @@ def complete(
     recipe: str | None = None,
     json: bool = False,
 ) -> None:
-    """Complete an example of which a part is missing, in several ways.
+    """Complete an example of which a part is missing, in several ways; or go on with a clip.
 
     Args:
         mask: what is missing: left, right, top, bottom, centre, quadrants:1 to quadrants:3, or an
             image file of the data's size, bright where they are missing; the default is the mask
             that the run was trained with, or the right half if its masks were drawn.
+        frames: of a clip, so many first frames are given, and the model goes on from there; the
+            default is all that a shorter clip has, else a quarter.
+        given: of a clip and a conditional run, the condition, as in sample.
+        temperature: of a clip, of the draws of its codes, as in sample.
         n: how many.
-        out: file to write: .png (what is observed, then each) or .npy (an array in the data's own
-            units); the default is completions.png beside the example.
+        out: file to write: .png (what is observed, then each), .gif (of clips) or .npy (an array
+            in the data's own units); the default is completions.png beside the example.
         values: at each code, the likelihood's mean or a draw from it; auto is the mean in a picture
             of images, else a draw.
         seed: of the draws.
@@ -217,10 +263,12 @@ def complete(
     if mask is None and getattr(getattr(opened.model, "condition", None), "random", False):
         mask = DEFAULT_MASK
         console.note(f"no --mask: taken as missing: {mask} (the run was trained with drawn masks)")
-    target = Path(out) if out is not None else Path(example).with_name("completions.png")
-    image = target.suffix != ".npy" and opened.spec.kind == "image"
+    name = "completions.gif" if opened.spec.kind == "video" else "completions.png"
+    target = Path(out) if out is not None else Path(example).with_name(name)
+    image = target.suffix != ".npy" and opened.spec.kind in ("image", "video")
     kind = values if values != "auto" else "mean" if image else "draw"
-    found = api.complete(opened, example, mask=mask, n=n, values=kind, seed=seed)
+    clip = {"frames": frames, "given": given, "temperature": temperature}
+    found = api.complete(opened, example, mask=mask, n=n, values=kind, seed=seed, **clip)
     path = api.write_completion(target, opened, found)
     report = {"out": str(path), "n": n, "mask": mask, "values": kind, "seed": seed}
     _written({**report, "missing": int(found.missing.sum())}, json)
@@ -319,7 +367,7 @@ def _trained(run: Run, *, evaluate: bool, json: bool) -> int:
 
 def _check_suffix(out: str | None) -> None:
     """Refuse a file that cannot be written before anything slow is imported or drawn."""
-    if out is not None and Path(out).suffix not in (".png", ".npy"):
+    if out is not None and Path(out).suffix not in (".png", ".npy", ".wav", ".gif"):
         raise LowerboundError(f"expected a name that ends in .png or .npy, came '{Path(out).name}'")
 
 

@@ -1,6 +1,7 @@
 """Data: any source to examples, a description of them, and batches."""
 
 from lowerbound.data.align import aligned
+from lowerbound.data.audio import AudioRows, wave_of
 from lowerbound.data.batches import Loader, Order, Side, Steps, side_of
 from lowerbound.data.choose import Choices, choose
 from lowerbound.data.facts import Facts
@@ -12,6 +13,7 @@ from lowerbound.data.splits import RowsSplit, Split
 from lowerbound.data.support import misfit
 
 __all__ = [
+    "AudioRows",
     "Choices",
     "Data",
     "DataSpec",
@@ -31,4 +33,5 @@ __all__ = [
     "load",
     "misfit",
     "side_of",
+    "wave_of",
 ]

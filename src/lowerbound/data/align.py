@@ -39,6 +39,11 @@ def aligned(data: Data, spec: DataSpec, where: str, side: str | None = None) -> 
         _refuse_unknown(came.classes, spec.classes, "labels", where)
         numbers = np.array([spec.classes.index(name) for name in came.classes], np.int64)
         data = _each(data, lambda split: _with(split, "labels", lambda found: numbers[found]))
+    here, there = (dict(each.factors or {}).get(str(side)) for each in (came, spec))
+    if here and there and here != there:
+        _refuse_unknown(here, there, f"values of {side}", where)
+        numbers = np.array([there.index(name) for name in here], np.int64)
+        data = _each(data, lambda split: _renumbered(split, str(side), numbers))
     if side == "attributes" and came.attributes and spec.attributes:
         unnamed = tuple(f"attribute{number}" for number in range(len(spec.attributes)))
         if came.attributes not in (spec.attributes, unnamed):
@@ -46,7 +51,8 @@ def aligned(data: Data, spec: DataSpec, where: str, side: str | None = None) -> 
             data = _each(
                 data, lambda split: _with(split, "attributes", lambda found: found[:, places])
             )
-    names = {name: getattr(spec, name) for name in ("classes", "columns", "attributes")}
+    known = ("classes", "columns", "attributes", "factors")
+    names = {name: getattr(spec, name) for name in known}
     return replace(data, spec=replace(data.spec, **names))
 
 
@@ -83,6 +89,12 @@ def _with(split: RowsSplit, name: str, change: Callable[[np.ndarray], np.ndarray
     found = getattr(split, name)
     changed = copy.copy(split)
     setattr(changed, name, None if found is None else change(found))
+    return changed
+
+
+def _renumbered(split: RowsSplit, factor: str, numbers: np.ndarray) -> RowsSplit:
+    changed = copy.copy(split)
+    changed.factors = {**split.factors, factor: numbers[split.factors[factor]]}
     return changed
 
 

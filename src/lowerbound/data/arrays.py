@@ -16,22 +16,40 @@ from lowerbound.errors import LowerboundError, nearest
 _CHANNELS = (1, 3, 4)
 _SPLITS = {"train": "train", "training": "train", "tr": "train", "test": "test", "te": "test"}
 _SPLITS |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
-_LABELS = {"label", "labels", "y", "target", "targets"}
+_LABELS = {"label", "labels", "y", "target", "targets", "action", "actions"}
 _ATTRIBUTES = {"attribute", "attributes", "attr", "attrs"}
 _NAMES = ("attribute_names", "attributes_names", "names_attributes")
 _VALUES = {"image", "images", "data", "x", "values", "samples", "inputs", "array", "features"}
+_VALUES |= {"clips", "video", "videos", "frames"}
 
 
 class ArrayRows:
-    """Rows of an array (N, ...), with images laid out as (N, C, H, W).
+    """Rows of an array (N, ...), with images laid out as (N, C, H, W), clips as (N, F, C, H, W).
 
     In memory the layout and the type are set once; a memory-mapped file keeps both and is
     converted as it is read.
+
+    Args:
+        array: the examples.
+        name: of the array, for messages.
+        clips: (N, F, H, W) are clips of grey frames, not images of F channels.
     """
 
-    def __init__(self, array: np.ndarray, name: str) -> None:
+    def __init__(self, array: np.ndarray, name: str, clips: bool = False) -> None:
         check_array(array, name)
-        self.channels_last = array.ndim == 4 and _channels_last(array.shape)
+        if clips:
+            if array.ndim not in (4, 5):
+                raise LowerboundError(
+                    f"expected clips in {name} as (N, F, H, W), (N, F, H, W, C) or "
+                    f"(N, F, C, H, W), came shape {array.shape}: leave out kind video"
+                )
+            array = array[:, :, None] if array.ndim == 4 else array
+        if array.ndim == 5 and array.shape[1] < 2:
+            raise LowerboundError(
+                f"expected clips of at least 2 frames in {name}, came shape {array.shape}: "
+                "drop the axis of one frame to read them as images"
+            )
+        self.channels_last = array.ndim > 3 and _channels_last(array.shape)
         self.in_memory = not isinstance(array, np.memmap)
         self._stored_as = _stored_type(array, self.in_memory)
         self.array = self._arrange(array) if self.in_memory else array
@@ -51,7 +69,7 @@ class ArrayRows:
         shape = self.array.shape[1:]
         if len(shape) == 2:
             return (1, *shape)
-        return (shape[2], *shape[:2]) if self.channels_last else shape
+        return (*shape[:-3], shape[-1], *shape[-3:-1]) if self.channels_last else shape
 
     @property
     def dtype(self) -> np.dtype:
@@ -69,7 +87,7 @@ class ArrayRows:
         if array.ndim == 3:
             array = array[:, None]
         elif self.channels_last:
-            array = np.moveaxis(array, -1, 1)
+            array = np.moveaxis(array, -1, -3)
         return np.ascontiguousarray(array, dtype=self._stored_as)
 
 
@@ -77,7 +95,7 @@ def check_array(array: np.ndarray, name: str) -> None:
     """Refuse types and ranks that are no data.
 
     Raises:
-        LowerboundError: objects, texts or complex numbers; not 2, 3 or 4 axes; an empty axis.
+        LowerboundError: objects, texts or complex numbers; not 2 to 5 axes; an empty axis.
     """
     if array.dtype == object:
         raise LowerboundError(
@@ -89,20 +107,20 @@ def check_array(array: np.ndarray, name: str) -> None:
             f"expected real numbers in {name}, came dtype {array.dtype}: "
             "convert it to integers or floats"
         )
-    if array.ndim not in (2, 3, 4):
+    if array.ndim not in (2, 3, 4, 5):
         fix = "reshape(-1, 1) makes one feature of it" if array.ndim == 1 else "reshape it"
         raise LowerboundError(
-            f"expected {name} as (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W), "
-            f"came shape {array.shape}: {fix}"
+            f"expected {name} as (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W), clips with "
+            f"frames as the second axis, came shape {array.shape}: {fix}"
         )
     if 0 in array.shape:
         raise LowerboundError(f"expected examples in {name}, came an empty array {array.shape}")
 
 
 def _channels_last(shape: tuple[int, ...]) -> bool:
-    """Whether (N, ., ., .) is (N, H, W, C): the axis of 1, 3 or 4 is the channels'."""
-    first, last = shape[1] in _CHANNELS, shape[3] in _CHANNELS
-    return last and not first if first != last else shape[3] < shape[1]
+    """Whether (…, ., ., .) is (…, H, W, C): the axis of 1, 3 or 4 is the channels'."""
+    first, last = shape[-3] in _CHANNELS, shape[-1] in _CHANNELS
+    return last and not first if first != last else shape[-1] < shape[-3]
 
 
 def _stored_type(array: np.ndarray, in_memory: bool) -> np.dtype:
@@ -128,15 +146,17 @@ def _stored_type(array: np.ndarray, in_memory: bool) -> np.dtype:
     return np.dtype(np.float64 if bool(np.any(lost & (rounded > 0))) else np.float32)
 
 
-def read_array(path: Path, key: str | None, budget: int | None = None) -> Source:
-    """A .npy or .npz file."""
+def read_array(
+    path: Path, key: str | None, budget: int | None = None, clips: bool = False
+) -> Source:
+    """A .npy or .npz file; `clips` as in `ArrayRows`."""
     try:
         _check_magic(path)
         if path.suffix == ".npz":
             # Opened here: where the file is cut short, np.load leaves its own handle open.
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 members = _Members(archive, path)
-                return from_arrays(members, path.stem, key)
+                return from_arrays(members, path.stem, key, clips)
         size = path.stat().st_size
         mapped = size > (host_budget() if budget is None else budget)
         array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
@@ -152,7 +172,7 @@ def read_array(path: Path, key: str | None, budget: int | None = None) -> Source
         ) from None
     if key is not None:
         raise LowerboundError(f"expected no key for {path.name}, which is one array, came '{key}'")
-    source = from_array(array, path.stem)
+    source = from_array(array, path.stem, clips)
     if mapped:
         source.notes.append(("memory", "larger than the memory budget: read from the file"))
     return source
@@ -166,13 +186,25 @@ def _check_magic(path: Path) -> None:
         raise ValueError("it begins with none of numpy's marks")
 
 
-def from_array(array: Any, name: str = "array") -> Source:
-    """One array (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W)."""
+def from_array(array: Any, name: str = "array", clips: bool = False) -> Source:
+    """One array (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W), or of clips (see `ArrayRows`)."""
     array = as_numpy(array)
-    return Source(name, ArrayRows(array, name), as_came=str(array.dtype))
+    source = Source(name, ArrayRows(array, name, clips), as_came=str(array.dtype))
+    return _told_frames(source, array.shape, clips)
 
 
-def from_arrays(arrays: Mapping[str, Any], name: str, key: str | None = None) -> Source:
+def _told_frames(source: Source, shape: tuple[int, ...], clips: bool) -> Source:
+    """Where an axis of so many "channels" may well be one of frames, say so."""
+    if len(shape) == 4 and not clips and not {shape[1], shape[3]} & {1, 2, 3, 4}:
+        channels = source.train.event_shape[0]
+        text = f"read as images of {channels} channels; clips of grey frames with kind video"
+        source.notes.append(("axes", f"{text} (--kind video)"))
+    return source
+
+
+def from_arrays(
+    arrays: Mapping[str, Any], name: str, key: str | None = None, clips: bool = False
+) -> Source:
     """Named arrays: train and test, with or without labels, or the only one.
 
     Names are read by their words: `train`, `train_images` and `x_train` are the same, as are
@@ -212,13 +244,14 @@ def from_arrays(arrays: Mapping[str, Any], name: str, key: str | None = None) ->
             )
         found["train", "values"] = others[0]
     came = as_numpy(arrays[found["train", "values"]])
-    source = Source(name, ArrayRows(came, f"'{name}'"), as_came=str(came.dtype))
+    source = Source(name, ArrayRows(came, f"'{name}'", clips), as_came=str(came.dtype))
+    _told_frames(source, came.shape, clips)
     source.labels = _labels(arrays, found, "train", len(came))
     source.attributes = _attributes(arrays, found, "train", len(came))
     for part in ("test", "validation"):
         if (part, "values") in found:
             values = as_numpy(arrays[found[part, "values"]])
-            rows = ArrayRows(values, f"'{found[part, 'values']}'")
+            rows = ArrayRows(values, f"'{found[part, 'values']}'", clips)
             if rows.event_shape != source.train.event_shape:
                 raise LowerboundError(
                     f"expected examples of one shape, came {source.train.event_shape} in "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,7 +14,8 @@ from lowerbound.data.splits import Split
 from lowerbound.errors import LowerboundError
 
 Batch = tuple[Tensor, Tensor | None]
-Side = Literal["labels", "attributes", "position"]
+#: What comes with an example: "labels", "attributes", "position", or one of several labels by name.
+Side = str
 
 
 class Order:
@@ -66,11 +66,12 @@ def side_of(split: Split, side: Side) -> Tensor:
     """
     if side == "position":
         return torch.arange(len(split))
-    found = getattr(split, side, None)
+    named = side not in ("labels", "attributes")
+    found = getattr(split, "factors", {}).get(side) if named else getattr(split, side, None)
     if found is None:
         raise LowerboundError(
-            f"expected data with {side} to condition on, came none; pass data that have them, or "
-            "an unconditional recipe"
+            f"expected data with {'labels ' if named else ''}{side} to condition on, came none; "
+            "pass data that have them, or an unconditional recipe"
         )
     return torch.from_numpy(found)
 

@@ -27,6 +27,7 @@ NEEDS: dict[str, tuple[Support, ...]] = {
     "continuous-bernoulli": ("unit",),
     "gaussian": ("unit", "real"),
     "categorical": ("categories",),
+    "wavenet": ("categories",),
     "discretized-logistic": ("levels",),
     "none": ("binary", "levels", "unit", "real"),  # no likelihood: squared error
 }
@@ -95,7 +96,7 @@ def choose(
                 f"expected binarize none with likelihood {name}, came {binarize}: "
                 "binarized data are for likelihood bernoulli"
             )
-        if name == "categorical":
+        if name in ("categorical", "wavenet"):
             choices = _categorical(facts, dequantize, scaling)
         elif name == "discretized-logistic":
             choices = _discretized(facts, dequantize, scaling, why)
@@ -131,6 +132,8 @@ def _likelihood(
         return "gaussian", "a density for dequantized values"
     if scaling:
         return "gaussian", "a density for standardized values"
+    if facts.kind == "audio":
+        return "categorical", f"{facts.levels} mu-law levels of sound"
     if facts.levels == 2:
         return "bernoulli", "two values"
     if like_tokens(facts):
@@ -142,8 +145,8 @@ def _likelihood(
         )
     if facts.levels is not None and not like_table(facts):
         return "discretized-logistic", f"{facts.levels} levels, whose mass it gives exactly"
-    if facts.kind == "image":
-        return "gaussian", "images of continuous values"
+    if facts.pixels:
+        return "gaussian", f"{facts.kind}s of continuous values"
     return "gaussian", "a table of numbers"
 
 
@@ -181,6 +184,8 @@ def _bernoulli(
 def _categorical(facts: Facts, dequantize: str, scaling: bool | None) -> dict[str, Any]:
     _none("dequantize", dequantize == "uniform", "categorical", "it is for categories")
     _none("standardize", scaling is True, "categorical", "it is for categories")
+    if facts.kind == "audio":
+        return {"kind": "audio", "support": "categories", "levels": facts.levels}
     if facts.kind != "vector" or not facts.whole or facts.low < 0:
         raise LowerboundError(
             "expected tokens (N, T), whole numbers from 0, for likelihood categorical, came "
@@ -204,8 +209,7 @@ def _discretized(
         )
     if dequantize == "auto" and "likelihood" in why:
         why["dequantize"] = "not needed"
-    return {"kind": "image" if facts.kind == "image" else "vector", "support": "levels",
-            "levels": facts.levels, **to_unit(facts)}  # fmt: skip
+    return {"kind": _kind(facts), "support": "levels", "levels": facts.levels, **to_unit(facts)}
 
 
 def _plain(
@@ -252,7 +256,7 @@ def _density(
         columns = "" if discrete else f"{int((steps > 0).sum())} features of whole numbers: "
         why["dequantize"] = f"{columns}a density of levels needs them spread over their cells"
     result: dict[str, Any] = {
-        "kind": "image" if facts.kind == "image" else "vector",
+        "kind": _kind(facts),
         "dequantize": "uniform" if spread else "none",
         "levels": facts.levels if discrete else None,
     }
@@ -298,7 +302,7 @@ def _refuse_far(facts: Facts) -> None:
     names = facts.columns or tuple(str(column) for column in range(len(mean)))
     raise LowerboundError(
         f"expected values near zero without standardization, came "
-        f"{'position' if facts.kind == 'image' else 'column'} '{names[place]}' of mean "
+        f"{'position' if facts.pixels else 'column'} '{names[place]}' of mean "
         f"{mean[place]:g} and standard deviation {std[place]:g}, which float32 (7 digits) does not "
         "keep apart; leave standardize out (--standardize auto), or subtract the mean"
     )
@@ -327,7 +331,7 @@ def _tell_ties(facts: Facts, steps: np.ndarray, why: dict[str, str]) -> None:
     if share < MANY_TIES or np.any(steps > 0.0):
         return
     fix = "consider to round to levels (.astype(np.uint8))"
-    if facts.kind == "image" and facts.low >= 0.0 and facts.high <= 1.0:
+    if facts.pixels and facts.low >= 0.0 and facts.high <= 1.0:
         fix = "consider --likelihood bernoulli, or " + fix.removeprefix("consider ")
     text = (
         f"{share:.0%} of the values are exactly {value:g}, on which a density has no limit: {fix}"
@@ -336,20 +340,24 @@ def _tell_ties(facts: Facts, steps: np.ndarray, why: dict[str, str]) -> None:
 
 
 def _kind(facts: Facts) -> str:
-    return "image" if facts.kind == "image" else "vector"
+    return facts.kind if facts.pixels or facts.kind == "audio" else "vector"
 
 
 def _nearly_binary(facts: Facts) -> bool:
     unit = facts.low >= 0.0 and facts.high <= 1.0
-    known = (facts.levels is not None and not like_table(facts)) or (unit and facts.kind == "image")
+    known = (facts.levels is not None and not like_table(facts)) or (unit and facts.pixels)
     return known and facts.grey and facts.two_valued >= NEARLY_BINARY
 
 
 def _network(kind: str, facts: Facts, network: Any) -> tuple[str, str]:
-    if network != "auto":
-        given = network.get("name", "") if isinstance(network, Mapping) else network
+    given = network.get("name", "auto") if isinstance(network, Mapping) else network
+    if given != "auto":
         return (given if isinstance(given, str) else type(given).__name__), ""
     numbers = math.prod(facts.event_shape)
+    if kind == "audio":
+        return "wave", f"{numbers:,} samples of sound, convolutions over time"
+    if kind == "video":
+        return "video", f"{facts.event_shape[0]} frames, each by the same convolutions"
     if kind != "image":
         return "mlp", f"{numbers:,} numbers in no grid"
     if numbers <= MLP_UP_TO:

@@ -67,7 +67,8 @@ def _with_attributes(source: Source, part: str, bad: np.ndarray, can_skip: bool)
 
 
 def name_labels(source: Source) -> None:
-    """Labels as int64 from 0, and the classes' names."""
+    """Labels as int64 from 0, and the classes' names; factors likewise."""
+    _name_factors(source)
     parts = [
         (name, getattr(source, name))
         for name in ("labels", "validation_labels", "test_labels")
@@ -98,3 +99,19 @@ def name_labels(source: Source) -> None:
     for name, labels in parts:
         setattr(source, name, codes[start : start + len(labels)].astype(np.int64))
         start += len(labels)
+
+
+def _name_factors(source: Source) -> None:
+    parts = [source.factors, source.validation_factors, source.test_factors]
+    if not source.factors:
+        source.factors = source.validation_factors = source.test_factors = None
+        return
+    source.factor_classes = {}
+    for name in source.factors:
+        found = [part[name] for part in parts if part is not None]
+        values, codes = np.unique(np.concatenate(found), return_inverse=True)
+        source.factor_classes[name] = tuple(str(value) for value in values)
+        start = 0
+        for part in parts:
+            if part is not None:
+                part[name] = codes[start : (start := start + len(part[name]))].astype(np.int64)

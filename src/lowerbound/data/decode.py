@@ -43,7 +43,7 @@ def decode(
 def _bytes_of(files: Files, name: str) -> bytes:
     try:
         return files.read(name)
-    except _FAILURES:
+    except FAILURES:
         return b""
 
 
@@ -58,8 +58,8 @@ def headers(
                 turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
                 shape = image.size if turned else image.size[::-1]
                 colour = () if image.mode in _GREY else (3,)
-        except _FAILURES as error:
-            return _reason(error)
+        except FAILURES as error:
+            return reason(error)
         return np.broadcast_to(np.uint8(0), (*(size or shape), *colour))
 
     return _threaded(names, header, threads=False)
@@ -86,7 +86,7 @@ def _threaded(
             yield from zip(done, future.result(), strict=True)
 
 
-_FAILURES = (
+FAILURES = (
     OSError,
     ValueError,
     SyntaxError,  # a broken PNG
@@ -111,8 +111,8 @@ def open_image(files: Files, name: str, size: Size | None) -> np.ndarray | str:
             elif image.mode not in ("L", "RGB"):
                 image = image.convert("L" if image.mode in _GREY else "RGB")
             return np.array(image if size is None else fitted(image, size))
-    except _FAILURES as error:
-        return _reason(error)
+    except FAILURES as error:
+        return reason(error)
 
 
 def fitted(image: Image.Image, size: Size) -> Image.Image:
@@ -122,7 +122,7 @@ def fitted(image: Image.Image, size: Size) -> Image.Image:
     return ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BICUBIC)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     if isinstance(error, Image.UnidentifiedImageError):
         return "no image"
     return (str(error).splitlines() or [type(error).__name__])[0][:80]
@@ -143,7 +143,7 @@ def archive_files(path: Path) -> Files:
     except (zipfile.BadZipFile, OSError) as error:
         raise LowerboundError(
             f"expected a zip of images, came {path.name} which does not open "
-            f"({_reason(error)}): copy or fetch it again"
+            f"({reason(error)}): copy or fetch it again"
         ) from None
     names = [each.filename for each in archive.infolist() if not each.is_dir()]
     names = [

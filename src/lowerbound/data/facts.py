@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+_NOUNS = {"image": "images", "video": "clips", "audio": "windows of sound"}
+
 
 @dataclass(frozen=True)
 class Facts:
     """What was found in the data.
 
     Attributes:
-        kind: "image" (C, H, W) or "vector" (D,).
+        kind: "image" (C, H, W), "video" (F, C, H, W), "audio" (T,) or "vector" (D,).
         dtype: the type as it came.
         low: the least value. high: the greatest.
         whole: all values are whole numbers.
@@ -28,6 +30,8 @@ class Facts:
         whole_columns: of a vector, which features hold whole numbers only.
         counts: training examples of each class.
         drawn: how the split was drawn, with its seed; None where the source brings all of it.
+        factors: several labels of each example, the classes of each.
+        sample_rate: of sound. padding: share of its samples that fill windows up.
         looked_at: examples looked at; the others are larger than the memory budget.
     """
 
@@ -57,6 +61,9 @@ class Facts:
     attributes: tuple[str, ...] | None = None
     attribute_mean: tuple[float, ...] | None = None
     attribute_std: tuple[float, ...] | None = None
+    factors: dict[str, tuple[str, ...]] | None = None
+    sample_rate: int | None = None
+    padding: float = 0.0
     counts: tuple[int, ...] | None = None
     drawn: str | None = None
     looked_at: int = 0
@@ -65,7 +72,12 @@ class Facts:
     @property
     def grey(self) -> bool:
         """Whether a value is one grey value: one channel, or a flattened image."""
-        return self.kind == "vector" or self.event_shape[0] == 1
+        return not self.pixels or self.event_shape[-3] == 1
+
+    @property
+    def pixels(self) -> bool:
+        """Whether values are those of pixels, in images or in frames."""
+        return self.kind in ("image", "video")
 
     @property
     def constant(self) -> np.ndarray:
@@ -76,12 +88,17 @@ class Facts:
         """What was found, as (name, text) pairs."""
         total = self.train + self.validation + self.test
         lines = [
-            ("found", f"{total:,} {'images' if self.kind == 'image' else 'rows'} in {self.name}"),
+            ("found", f"{total:,} {_NOUNS.get(self.kind, 'rows')} in {self.name}"),
             ("shape", self._shape()),
             ("type", self.dtype),
             ("range", self._range()),
         ]
-        if self.counts is not None and self.classes is not None:
+        if self.kind == "audio":
+            del lines[1:]  # of its levels there is nothing to tell
+        if self.factors is not None:
+            each = [f"{name} ({_few(classes)})" for name, classes in self.factors.items()]
+            lines.append(("labels", ", ".join(each)))
+        elif self.counts is not None and self.classes is not None:
             lines.append(("labels", self._labels()))
         if self.attributes is not None:
             lines.append(("attributes", self._attributes()))
@@ -116,16 +133,21 @@ class Facts:
             if self.counts is None
             else dict(zip(self.classes or (), self.counts, strict=False)),
             "attributes": None if self.attributes is None else list(self.attributes),
+            "factors": None
+            if self.factors is None
+            else {name: list(each) for name, each in self.factors.items()},
+            "sample_rate": self.sample_rate,
             "looked_at": self.looked_at,
             "notes": dict(self.notes),
         }
 
     def _shape(self) -> str:
         size = " x ".join(str(side) for side in self.event_shape[-2:])
-        if self.kind != "image":
+        if not self.pixels:
             return f"{size} numbers each"
-        channels = {1: "grey", 3: "RGB"}.get(self.event_shape[0], f"{self.event_shape[0]} channels")
-        return f"{size} {channels}"
+        many = self.event_shape[-3]
+        text = f"{size} {({1: 'grey', 3: 'RGB'}).get(many, f'{many} channels')}"
+        return f"{self.event_shape[0]} frames of {text}" if self.kind == "video" else text
 
     def _range(self) -> str:
         text = f"[{self.low:g}, {self.high:g}]"
@@ -152,10 +174,20 @@ class Facts:
 
     def _constant(self, still: int) -> str:
         total = math.prod(self.event_shape)
-        if self.kind == "image":
+        if self.pixels:
             return f"{still:,} of {total:,} positions never change"
         names = self.columns or tuple(str(column) for column in range(total))
         named = [names[column] for column in np.flatnonzero(self.constant)[:5]]
         return f"{still:,} of {total:,} features never change: {', '.join(named)}" + (
             ", ..." if still > len(named) else ""
         )
+
+
+def _few(classes: tuple[str, ...]) -> str:
+    """
+    >>> _few(("a", "b")), _few(tuple("abcdefgh"))
+    ('a, b', '8: a, b, c, ...')
+    """
+    if len(classes) <= 6:
+        return ", ".join(classes)
+    return f"{len(classes)}: {', '.join(classes[:3])}, ..."

@@ -49,7 +49,7 @@ class ImageRows:
         target = self.size if self.resize else None
         for row, (name, image) in enumerate(decode(self.files, names, target)):
             if isinstance(image, str):
-                raise _bad([(name, image)])
+                raise bad_files([(name, image)])
             if image.shape[:2] != self.size:
                 raise _mixed(name, image.shape[:2], names[0], self.size)
             out[row] = _with_channels(image, self.channels)
@@ -73,18 +73,7 @@ def read(path: Path, size: Size | None, skip_bad: bool, budget: int | None = Non
             f"expected images ({', '.join(sorted(SUFFIXES))}) in {path}, came "
             f"{f'{len(named)} other files' if named else 'nothing'}: pass a folder or zip of images"
         )
-    base = _common(images)
-    grouped: dict[str, list[str]] = {}
-    inside: dict[str, tuple[str, ...]] = {}
-    for name in images:
-        parts = PurePosixPath(name).parts[base:]
-        part = _PARTS.get(parts[0].lower()) if len(parts) > 1 else None
-        grouped.setdefault(part or "", []).append(name)
-        inside[name] = parts[1:] if part else parts
-    if "train" not in grouped or "" in grouped:
-        # No train/ beside the others: a class may well be called "test".
-        grouped = {"train": images}
-        inside = {name: PurePosixPath(name).parts[base:] for name in images}
+    grouped, inside = parted(images)
     reader = _Reader(files, size, skip_bad, host_budget() if budget is None else budget)
     rows = reader.all(
         {part: grouped[part] for part in ("train", "validation", "test") if part in grouped}
@@ -92,11 +81,30 @@ def read(path: Path, size: Size | None, skip_bad: bool, budget: int | None = Non
     source = Source(path.stem, rows["train"][0], as_came="uint8", notes=reader.notes)
     source.validation = rows["validation"][0] if "validation" in rows else None
     source.test = rows["test"][0] if "test" in rows else None
-    _label(source, {part: kept for part, (_, kept) in rows.items()}, inside)
+    label(source, {part: kept for part, (_, kept) in rows.items()}, inside)
     others = len(named) - len(images)
     if others:
         source.notes.append(("left aside", f"{others} files that are no images"))
     return source
+
+
+def parted(names: list[str]) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
+    """Names by the split that their folders say, and of each the folders within that.
+
+    All of them are "train" where no folder of that name stands beside the others.
+    """
+    base = _common(names)
+    grouped: dict[str, list[str]] = {}
+    inside: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        parts = PurePosixPath(name).parts[base:]
+        part = _PARTS.get(parts[0].lower()) if len(parts) > 1 else None
+        grouped.setdefault(part or "", []).append(name)
+        inside[name] = parts[1:] if part else parts
+    if "train" not in grouped or "" in grouped:
+        # No train/ beside the others: a class may well be called "test".
+        return {"train": names}, {name: PurePosixPath(name).parts[base:] for name in names}
+    return grouped, inside
 
 
 def parse_size(size: int | str | Sequence[int] | None) -> Size | None:
@@ -135,11 +143,11 @@ class _Reader:
                 pixels[part] = array
         if self.bad:
             if not self.skip_bad:
-                raise _bad(self.bad)
+                raise bad_files(self.bad)
             shown = ", ".join(name for name, _ in self.bad[:3]) + (", ..." if self.bad[3:] else "")
             self.notes.append(("skipped", f"{len(self.bad)} images that do not open: {shown}"))
         if not kept["train"] or self.first is None:
-            raise _bad(self.bad)
+            raise bad_files(self.bad)
         channels = 3 if self.colour else 1
         if self.colour and self.grey:
             self.notes.append(
@@ -190,14 +198,19 @@ class _Reader:
         return kept, None if out is None else out[: len(kept)]
 
 
-def _label(source: Source, kept: dict[str, list[str]], inside: dict[str, tuple[str, ...]]) -> None:
+def label(
+    source: Source,
+    kept: dict[str, list[str]],
+    inside: dict[str, tuple[str, ...]],
+    what: str = "images",
+) -> None:
     """Labels from the first folder of each image, where every image has one."""
     every = [inside[name] for names in kept.values() for name in names]
     folders = sorted({parts[0] for parts in every if len(parts) > 1})
     if len(folders) < 2:
         return
     if any(len(parts) == 1 for parts in every):
-        source.notes.append(("labels", "none: some images lie outside the class folders"))
+        source.notes.append(("labels", f"none: some {what} lie outside the class folders"))
         return
     source.classes = tuple(folders)
     number = {folder: index for index, folder in enumerate(folders)}
@@ -230,11 +243,12 @@ def _common(names: Sequence[str]) -> int:
     return shared
 
 
-def _bad(bad: Sequence[tuple[str, str]]) -> LowerboundError:
+def bad_files(bad: Sequence[tuple[str, str]], what: str = "images") -> LowerboundError:
+    """What to say of files that do not open, (name, reason) each."""
     shown = "; ".join(f"{name} ({reason})" for name, reason in bad[:3])
     more = f"; and {len(bad) - 3} more" if len(bad) > 3 else ""
     return LowerboundError(
-        f"expected images that open, came {len(bad)} that do not: {shown}{more}: "
+        f"expected {what} that open, came {len(bad)} that do not: {shown}{more}: "
         "replace them, or leave them out with skip_bad (--skip-bad)"
     )
 

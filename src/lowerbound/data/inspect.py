@@ -51,7 +51,7 @@ def inspect(
     total = sum(len(part) for part in (train, validation, test) if part is not None)
     return Facts(
         name=source.name,
-        kind="image" if len(event_shape) == 3 else "vector",
+        kind=source.kind or {3: "image", 4: "video"}.get(len(event_shape), "vector"),
         event_shape=event_shape,
         dtype=source.as_came or str(source.train.dtype),
         train=len(train),
@@ -74,6 +74,9 @@ def inspect(
         columns=source.columns,
         classes=classes,
         attributes=source.attribute_names,
+        factors=source.factor_classes,
+        sample_rate=source.sample_rate,
+        padding=source.padding,
         counts=counts,
         looked_at=min(total, sum(len(_looked_at(rows)) for rows in parts)),
         notes=tuple(source.notes),
@@ -148,7 +151,7 @@ def _grid(
         two = {float(value) for value in distinct}
         if two == {low, high} and _only(parts, distinct):
             return 2, low, high - low
-    image = len(source.train.event_shape) == 3
+    image = len(source.train.event_shape) >= 3
     if whole:
         if source.train.dtype.kind == "f" and not image and not _like_pixels(source, low, high):
             return None  # a table whose columns happen to hold whole numbers

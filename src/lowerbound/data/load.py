@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lowerbound.data import images, named, tables
+from lowerbound.data import audio, images, named, tables, video
 from lowerbound.data.arrays import from_array, from_arrays, read_array
 from lowerbound.data.choose import choose, likelihood_name
 from lowerbound.data.clean import name_labels, refuse_or_skip
@@ -20,7 +20,7 @@ from lowerbound.data.spec import DataSpec
 from lowerbound.data.splits import RowsSplit, Source, divide
 from lowerbound.errors import LowerboundError, nearest
 
-_SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".zip")
+_SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".zip", ".wav", ".flac")
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,8 +76,10 @@ class Data:
 def load(
     source: Any,
     *,
+    kind: str = "auto",
     key: str | None = None,
     size: int | str | tuple[int, int] | None = None,
+    frames: int | None = None,
     test_fraction: float = 0.2,
     validation_fraction: float = 0.0,
     split_seed: int = 0,
@@ -91,6 +93,12 @@ def load(
     limit: int | None = None,
     memory: int | None = None,
     attributes: tuple[str, ...] | None = None,
+    pattern: str | None = None,
+    labels: str | None = None,
+    test_where: str | None = None,
+    sample_rate: int | None = None,
+    window: float | None = None,
+    trim: float | None = None,
 ) -> Data:
     """Read data, look at them, split them and choose how a model sees them.
 
@@ -98,8 +106,11 @@ def load(
         source: a name (`digits`, `mnist`, `cifar10`, ...), a path (.npy, .npz, .csv, a folder or
             zip of images), an array (N, ...), or a dict of arrays such as ``{"train": ...,
             "test": ..., "labels": ...}``.
+        kind: "video" for clips, where arrays (N, F, H, W) or folders of frames could as well be
+            images; "image" for animated GIFs of which the first frame is to be taken; "auto".
         key: the array of an .npz to take, or a table's column of labels.
         size: height and width that images are cropped and scaled to, ``64`` or ``"48x64"``.
+        frames: take the first so many frames of each clip of a folder; None takes all.
         test_fraction: share set aside for testing where the source has no test split.
         validation_fraction: share of the training examples set aside for validation.
         split_seed: draws the splits that the source does not bring, and no other random numbers:
@@ -116,18 +127,37 @@ def load(
             None: a share of what is free.
         attributes: columns of a table that are no features but attributes of each example, which a
             conditional model may be given.
+        pattern: of the names of sound files, by which they are labelled, such as
+            ``{digit}_{speaker}_{index}``.
+        labels: a table (.csv) that labels sound files, of which a column names them.
+        test_where: which sound files are for testing, by their fields: ``index<5``.
+        sample_rate: of sound, to which all files are resampled; None: that of most.
+        window: seconds of sound in an example; None: as most clips have, up to about one.
+        trim: cut silence before and after each clip of sound, so many dB below its loudest.
 
     Raises:
         LowerboundError: what came cannot be used; the message says what to pass.
     """
+    sound = {
+        "pattern": pattern,
+        "labels": labels if labels is None else _here(labels),
+        "test_where": test_where,
+        "sample_rate": sample_rate,
+        "window": window,
+        "trim": trim,
+    }
+    _known_kind(kind)
     found = _read(
         source,
+        kind=kind,
+        frames=frames,
         key=key,
         attributes=attributes,
         size=size,
         skip_bad=skip_bad,
         data_dir=data_dir,
         memory=memory,
+        sound=sound,
     )
     refuse_or_skip(found, skip_bad)
     name_labels(found)
@@ -148,6 +178,8 @@ def load(
         "network": network,
     }
     options = {
+        "kind": kind if kind != "auto" else None,
+        "frames": frames,
         "key": key,
         "size": size,
         "test_fraction": test_fraction,
@@ -157,6 +189,7 @@ def load(
         "limit": limit,
         "memory": memory,
         "attributes": attributes,
+        **sound,
     }
     where = None
     if isinstance(source, str | Path):
@@ -207,6 +240,9 @@ def describe(facts: Facts, **choices: Any) -> DataSpec:
         classes=facts.classes,
         columns=facts.columns,
         attributes=facts.attributes,
+        factors=facts.factors,
+        sample_rate=facts.sample_rate,
+        padding=facts.padding,
         attribute_mean=facts.attribute_mean,
         attribute_std=facts.attribute_std,
         train=facts.train,
@@ -246,14 +282,22 @@ def _attributes(train: RowsSplit) -> dict[str, Any]:
 def _read(
     source: Any,
     *,
+    kind: str,
+    frames: int | None,
     key: str | None,
     attributes: tuple[str, ...] | None,
     size: int | str | tuple[int, int] | None,
     skip_bad: bool,
     data_dir: str | Path | None,
     memory: int | None,
+    sound: Mapping[str, Any],
 ) -> Source:
     """Dispatch on what the source is."""
+    where = Path(source).expanduser() if isinstance(source, str | Path) else None
+    if where is not None and where.exists() and audio.holds_sound(where):
+        _not_images(size, where.name)
+        return audio.read(where, key=key, skip_bad=skip_bad, budget=memory, **sound)
+    _not_sound(sound)
     table = isinstance(source, str | Path) and Path(source).suffix.lower() in (".csv", ".tsv")
     if attributes is not None and not table:
         raise LowerboundError(
@@ -263,15 +307,21 @@ def _read(
     if isinstance(source, str | Path):
         path = Path(source).expanduser()
         if named.resolve(str(source)) is not None and not path.exists():
-            _not_images(size, str(source))
-            return named.read(str(source), data_dir)
+            if not named.is_drawn(str(source)):
+                _not_images(size, str(source))
+            return named.read(str(source), data_dir, images.parse_size(size))
         if not path.exists():
             raise _missing(path, str(source))
         if path.is_dir() or path.suffix.lower() == ".zip":
-            return images.read(path, images.parse_size(size), skip_bad, memory)
+            pixels = images.parse_size(size)
+            if kind == "video" or (kind == "auto" and video.holds_clips(path)):
+                return video.read(path, pixels, skip_bad, memory, frames)
+            _only_clips(frames, path.name)
+            return images.read(path, pixels, skip_bad, memory)
         _not_images(size, path.name)
+        _only_clips(frames, path.name)
         if path.suffix.lower() in (".npy", ".npz"):
-            return read_array(path, key, memory)
+            return read_array(path, key, memory, kind == "video")
         if path.suffix.lower() in (".csv", ".tsv"):
             return tables.read(path, key, attributes)
         raise LowerboundError(
@@ -279,11 +329,12 @@ def _read(
             "put images in a folder, or save an array with np.save"
         )
     _not_images(size, "arrays")
+    _only_clips(frames, "arrays")
     if isinstance(source, Mapping):
-        return from_arrays(source, "arrays", key)
+        return from_arrays(source, "arrays", key, kind == "video")
     if key is not None:
         raise LowerboundError(f"expected no key for one array, came '{key}': pass a dict of arrays")
-    return from_array(source)
+    return from_array(source, clips=kind == "video")
 
 
 def _missing(path: Path, given: str) -> LowerboundError:
@@ -308,6 +359,37 @@ def _not_images(size: Any, name: str) -> None:
         raise LowerboundError(
             f"expected size only with image files, came size {size} with {name}: leave it out"
         )
+
+
+def _only_clips(frames: int | None, name: str) -> None:
+    if frames is not None:
+        raise LowerboundError(
+            f"expected frames only with a folder or zip of clips, came frames {frames} with "
+            f"{name}: leave it out, or pass kind video (--kind video)"
+        )
+
+
+def _known_kind(kind: str) -> None:
+    if kind not in ("auto", "image", "video"):
+        raise LowerboundError(
+            f"expected kind as auto, image or video, came '{kind}'"
+            f"{nearest(kind, ('auto', 'image', 'video'))}"
+        )
+
+
+def _not_sound(options: Mapping[str, Any]) -> None:
+    given = next((name for name, value in options.items() if value is not None), None)
+    if given is not None:
+        raise LowerboundError(
+            f"expected {given} only with sound files, came {given} {options[given]} with another "
+            "source: leave it out"
+        )
+
+
+def _here(table: str | Path) -> str:
+    """A table's path from the root where it is a file: a run is gone on with from any folder."""
+    path = Path(table).expanduser()
+    return str(path.resolve()) if path.is_file() else str(table)
 
 
 def _plain(options: Mapping[str, Any], facts: Facts) -> dict[str, Any]:

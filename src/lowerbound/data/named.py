@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lowerbound.data import dsprites, formats, images
+from lowerbound.data import avatars, dsprites, formats, images, moving_digits
 from lowerbound.data.arrays import ArrayRows, read_array
 from lowerbound.data.splits import Source
 from lowerbound.errors import LowerboundError
@@ -17,6 +17,7 @@ from lowerbound.errors import LowerboundError
 DATA_DIR = "LOWERBOUND_DATA"
 EMBEDDED = ("digits", "iris", "wine", "breast-cancer")  # scikit-learn's, no network
 MADE = {"dsprites": dsprites.source}  # a function of the index, no file
+DRAWN = {"avatars": avatars.source}  # the same, at any size
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ FETCHED = {
         label_bytes=2,
     ),
 }  # fmt: skip
-NAMES = (*EMBEDDED, *MADE, *FETCHED)
+NAMES = (*EMBEDDED, *MADE, *DRAWN, *moving_digits.MADE, *FETCHED)
 _OTHER_NAMES = {"fashionmnist": "fashion-mnist", "cifar-10": "cifar10", "cifar-100": "cifar100"}
 
 
@@ -111,7 +112,14 @@ def resolve(name: str) -> str | None:
     return folded if folded in NAMES else None
 
 
-def read(name: str, data_dir: str | Path | None = None) -> Source:
+def is_drawn(name: str) -> bool:
+    """Whether a name means pictures that can be drawn at any size."""
+    return resolve(name) in DRAWN
+
+
+def read(
+    name: str, data_dir: str | Path | None = None, size: tuple[int, int] | None = None
+) -> Source:
     """A data set by name.
 
     Looked for in `data_dir`, in the folder that LOWERBOUND_DATA names and in the user's cache;
@@ -125,6 +133,12 @@ def read(name: str, data_dir: str | Path | None = None) -> Source:
         return _embedded(resolved)
     if resolved in MADE:
         return MADE[resolved]()
+    if resolved in DRAWN:
+        if size is not None and size[0] != size[1]:
+            raise LowerboundError(f"{name}: expected a square size, came {size[0]}x{size[1]}")
+        return DRAWN[resolved](None if size is None else size[0])
+    if resolved in moving_digits.MADE:
+        return moving_digits.source(resolved, read(moving_digits.MADE[resolved][0], data_dir))
     if resolved is None:
         raise LowerboundError(f"expected one of {', '.join(NAMES)}, came '{name}'")
     places = _places(data_dir)

@@ -30,7 +30,7 @@ def standard(
     """Mean and standard deviation: of each feature, or of all values of an image."""
     noise = steps**2 / 12.0
     mean, variance = facts.mean.reshape(-1) + steps / 2.0, facts.std.reshape(-1) ** 2 + noise
-    if facts.kind == "image":
+    if facts.pixels:
         middle = float(mean.mean())
         why["standardize"] = "standardized by one mean and deviation of all values"
         return middle, math.sqrt(float(variance.mean() + mean.var()))

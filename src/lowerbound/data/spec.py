@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Kind = Literal["image", "vector", "tokens"]
+Kind = Literal["image", "video", "vector", "tokens", "audio"]
 Support = Literal["binary", "levels", "unit", "real", "categories"]
 Binarize = Literal["none", "stochastic", "threshold"]
 Dequantize = Literal["none", "uniform"]
@@ -32,7 +32,8 @@ class DataSpec:
 
     Attributes:
         name: what the data are called.
-        kind: "image" (C, H, W), "vector" (D,) or "tokens" (T,).
+        kind: "image" (C, H, W), "video" (F, C, H, W), "vector" (D,), "tokens" (T,) or "audio" (T,),
+            samples as mu-law levels.
         event_shape: shape of one datum.
         support: of x. "binary" {0, 1}; "levels" k / (levels - 1); "unit" [0, 1]; "real";
             "categories" int64 in [0, levels).
@@ -51,6 +52,9 @@ class DataSpec:
         columns: names of a table's features, None of other data.
         attributes: names of the numbers that go with each example beside its label, None if none.
         attribute_mean: of each of them over the training examples. attribute_std: likewise.
+        factors: several labels of each example: the classes of each, by its name. None if none.
+        sample_rate: samples per second of sound, None of other data.
+        padding: share of the stored samples of sound that fill windows up.
         train: number of examples. validation, test: likewise.
         likelihood: the suggested likelihood, by name.
         likelihood_options: the options that go with it.
@@ -78,6 +82,9 @@ class DataSpec:
     attributes: tuple[str, ...] | None = None
     attribute_mean: tuple[float, ...] | None = None
     attribute_std: tuple[float, ...] | None = None
+    factors: dict[str, tuple[str, ...]] | None = None
+    sample_rate: int | None = None
+    padding: float = 0.0
     train: int = 0
     validation: int = 0
     test: int = 0
@@ -149,6 +156,8 @@ class DataSpec:
         for name in _TUPLES:
             named = getattr(self, name)
             content[name] = None if named is None else list(named)
+        if self.factors is not None:
+            content["factors"] = {name: list(each) for name, each in self.factors.items()}
         return content
 
     @classmethod
@@ -160,6 +169,8 @@ class DataSpec:
         for name in _TUPLES:
             if given.get(name) is not None:
                 given[name] = tuple(given[name])
+        if given.get("factors") is not None:
+            given["factors"] = {name: tuple(each) for name, each in given["factors"].items()}
         return cls(**given)
 
     def lines(self, *, bare: bool = False) -> list[tuple[str, str]]:
@@ -193,6 +204,8 @@ class DataSpec:
             "levels": f"{self.levels} levels from 0 to 1",
             "unit": "continuous in [0, 1]",
             "real": "real numbers",
-            "categories": f"{self.levels} categories",
+            "categories": f"{self.levels} categories"
+            if self.kind != "audio"
+            else f"{self.levels} mu-law levels, likelihoods are of these",
         }
         return texts[self.support]

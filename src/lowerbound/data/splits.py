@@ -56,8 +56,9 @@ class Source:
     """What was read from one place, before any choice is made.
 
     `train` holds everything where the source brings no split of its own. Labels are as they came:
-    whole numbers or texts, attributes floats (N, A). `levels` is set where the source knows how
-    many there are.
+    whole numbers or texts, attributes floats (N, A), factors several labels by name. `levels` is
+    set where the source knows how many there are, `kind` where the shape does not tell it; examples
+    of one of the `groups` (N,) are trained or tested on together.
     """
 
     name: str
@@ -75,6 +76,14 @@ class Source:
     columns: tuple[str, ...] | None = None
     levels: int | None = None
     as_came: str = ""
+    kind: str | None = None
+    factors: dict[str, np.ndarray] | None = None
+    test_factors: dict[str, np.ndarray] | None = None
+    validation_factors: dict[str, np.ndarray] | None = None
+    factor_classes: dict[str, tuple[str, ...]] | None = None
+    groups: np.ndarray | None = None
+    sample_rate: int | None = None
+    padding: float = 0.0
     notes: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -87,8 +96,10 @@ class RowsSplit:
         rows: np.ndarray | None = None,
         labels: np.ndarray | None = None,
         attributes: np.ndarray | None = None,
+        factors: dict[str, np.ndarray] | None = None,
     ) -> None:
         self.source, self.rows = source, rows
+        self.factors = {n: f if rows is None else f[rows] for n, f in (factors or {}).items()}
         self.labels = labels if labels is None or rows is None else labels[rows]
         self.attributes = attributes if attributes is None or rows is None else attributes[rows]
 
@@ -154,7 +165,7 @@ def divide(
     rows: np.ndarray | None = None
     test_rows: np.ndarray | None = None
     if source.test is None:
-        rows, test_rows = _part(random, np.arange(count), test_fraction)
+        rows, test_rows = _part(random, np.arange(count), test_fraction, source.groups)
     validation = None
     if source.validation is not None:
         validation = RowsSplit(
@@ -162,6 +173,7 @@ def divide(
             _first(random, None, len(source.validation), limit),
             source.validation_labels,
             source.validation_attributes,
+            source.validation_factors,
         )
     elif validation_fraction > 0.0:
         everything = np.arange(count) if rows is None else rows
@@ -169,11 +181,12 @@ def divide(
             raise LowerboundError(
                 f"expected enough examples to set some aside for validation, came {len(everything)}"
             )
-        rows, held = _part(random, everything, validation_fraction)
+        rows, held = _part(random, everything, validation_fraction, source.groups)
         held = _first(random, held, len(held), limit)
-        validation = RowsSplit(source.train, held, source.labels, source.attributes)
+        beside = source.labels, source.attributes, source.factors
+        validation = RowsSplit(source.train, held, *beside)
     chosen = _first(random, rows, count, limit)
-    train = RowsSplit(source.train, chosen, source.labels, source.attributes)
+    train = RowsSplit(source.train, chosen, source.labels, source.attributes, source.factors)
     if len(train) < 2:
         raise LowerboundError(
             f"expected at least 2 examples to train on, came {count} in '{source.name}' of which "
@@ -181,17 +194,25 @@ def divide(
         )
     if source.test is None:
         test_rows = _first(random, test_rows, count, limit)
-        test = RowsSplit(source.train, test_rows, source.labels, source.attributes)
+        test = RowsSplit(source.train, test_rows, source.labels, source.attributes, source.factors)
     else:
         test_rows = _first(random, None, len(source.test), limit)
-        test = RowsSplit(source.test, test_rows, source.test_labels, source.test_attributes)
+        beside = source.test_labels, source.test_attributes, source.test_factors
+        test = RowsSplit(source.test, test_rows, *beside)
     return train, validation, test
 
 
 def _part(
-    random: np.random.Generator, rows: np.ndarray, fraction: float
+    random: np.random.Generator,
+    rows: np.ndarray,
+    fraction: float,
+    groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows kept and rows set aside, each ascending and never empty."""
+    """Rows kept and rows set aside, each ascending and never empty; groups whole, if there are."""
+    if groups is not None and len(names := np.unique(groups[rows])) > 1:
+        _, held = _part(random, names, fraction)
+        aside = np.isin(groups[rows], held)
+        return rows[~aside], rows[aside]
     aside = min(max(1, round(fraction * len(rows))), len(rows) - 1)
     order = random.permutation(rows)
     return np.sort(order[aside:]), np.sort(order[:aside])

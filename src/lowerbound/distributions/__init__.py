@@ -10,10 +10,10 @@ from .bounded import IndependentUniform, SquashedGaussian, SquashedNormal, Unifo
 from .categorical import IndependentCategorical
 from .delta import PointMass
 from .discretized import MixtureOfLogistics
-from .families import Delta, DiagonalGaussian, Family
+from .families import Delta, DiagonalGaussian, Family, UnitDelta
 from .full_normal import FullGaussian, FullNormal
 from .gaussian import Gaussian, OptimalNormal
-from .heads import Head, set_precision
+from .heads import Head, Reducible, set_precision
 from .kl import has_closed_form, kl
 from .likelihoods import Bernoulli, Categorical, ContinuousBernoulli, DiscretizedLogisticMixture
 from .mixture import GaussianMixtureDistribution, GaussianMixturePrior, MixtureOfGaussians
@@ -48,12 +48,14 @@ __all__ = [
     "MixtureOfLogistics",
     "OptimalNormal",
     "PointMass",
+    "Reducible",
     "SphereUniform",
     "SquashedGaussian",
     "SquashedNormal",
     "StandardNormal",
     "UniformOnSphere",
     "UniformPrior",
+    "UnitDelta",
     "UnitNormal",
     "VampPrior",
     "VonMisesFisher",

@@ -137,3 +137,22 @@ class Delta(Family):
     def start(self, mean: Tensor, std: Tensor) -> Tensor:
         """The mean."""
         return mean.clone()
+
+
+class UnitDelta(Delta):
+    """A point in [0, 1], for generators of pixels: the sigmoid of the raw numbers.
+
+    Args:
+        event_shape: of one value; an int is a vector's length.
+
+    >>> UnitDelta(2)(torch.zeros(5, 2)).mean[0]
+    tensor([0.5000, 0.5000])
+    """
+
+    def forward(self, raw: Tensor) -> PointMass:
+        """Raw is the point's logit, ``(*lead, *event)``."""
+        return PointMass(raw.sigmoid(), len(self.event_shape))
+
+    def start(self, mean: Tensor, std: Tensor) -> Tensor:
+        """The mean's logit, not beyond ±4: a saturated sigmoid lets no gradient through."""
+        return mean.clamp(0.018, 0.982).logit()

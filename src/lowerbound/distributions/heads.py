@@ -13,7 +13,17 @@ from ..errors import LowerboundError
 from .families import Family
 
 
-class Head(nn.Module):
+class Reducible(nn.Module):
+    """A conditional whose network may run in reduced precision, its density in full.
+
+    Attributes:
+        precision: of the network; None for full. See :func:`set_precision`.
+    """
+
+    precision: torch.dtype | None = None
+
+
+class Head(Reducible):
     """p(value | contexts): a network on plain batches, a family on what it returns.
 
     Networks take ``(N, ...)`` only. The head knows how many trailing dimensions each of its
@@ -130,7 +140,7 @@ def _fold(context: Tensor, rank: int) -> tuple[tuple[int, ...], Tensor]:
 
 
 def set_precision(module: nn.Module, precision: torch.dtype | None) -> None:
-    """Let every head under ``module`` run its network in ``precision``; None for full.
+    """Let all :class:`Reducible` under ``module`` run networks in ``precision``; None for full.
 
     >>> from lowerbound.distributions import DiagonalGaussian, Head
     >>> head = Head(nn.Linear(3, 4), DiagonalGaussian(2))
@@ -139,5 +149,5 @@ def set_precision(module: nn.Module, precision: torch.dtype | None) -> None:
     torch.float32
     """
     for child in module.modules():
-        if isinstance(child, Head):
+        if isinstance(child, Reducible):
             child.precision = precision

@@ -158,14 +158,14 @@ def posterior_mean(q: Distribution) -> Tensor:
 
 def _kl_per_dimension(q: Distribution, p: Distribution) -> Tensor | None:
     """``(B, latent)``, nats, for pairs of normals that factorise; else ``None``."""
-    left, right = _factors(q), _factors(p)
+    left, right = normal_factors(q), normal_factors(p)
     if left is None or right is None:
         return None
     return kl(left, right).flatten(1)
 
 
-def _factors(d: Distribution) -> DiagonalNormal | None:
-    """A diagonal normal as one normal for each dimension."""
+def normal_factors(d: Distribution) -> DiagonalNormal | None:
+    """A diagonal normal as one normal for each dimension; None of what is none."""
     if isinstance(d, DiagonalNormal):
         return DiagonalNormal(d.loc, d.log_scale, 0)
     while isinstance(d, Independent):

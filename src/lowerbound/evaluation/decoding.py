@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..distributions import Head
+from ..distributions import Reducible
 from .tiles import Cut
 
 # Floating-point operations above which compiling saves more time than its ten seconds or so. On two
@@ -113,9 +113,9 @@ def _compiled() -> Callable[..., tuple[Tensor, Tensor]]:
     return torch.compile(log_densities, fullgraph=True, dynamic=False)
 
 
-def heads(module: Any) -> list[Head]:
+def heads(module: Any) -> list[Reducible]:
     """The heads in a module, which alone know about reduced precision."""
-    return [m for m in module.modules() if isinstance(m, Head)]
+    return [m for m in module.modules() if isinstance(m, Reducible)]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ command gives the same numbers on every machine."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from .decoding import evaluating, home
 AFFORDABLE = 1.5e13
 _SAMPLES = (1000, 500, 250, 100, 50, 25, 10)
 _LEAST_EXAMPLES = 100
+_LEAST_ANNEALED = 10
 
 
 def affordable(
@@ -43,14 +44,44 @@ def affordable(
     return _SAMPLES[-1], min(len(x), max(_LEAST_EXAMPLES, examples))
 
 
-def _operations(model: Any, x: Tensor, context: Sequence[Tensor]) -> float:
+def affordable_chains(
+    model: Any,
+    x: Tensor,
+    moves: float,
+    budget: float = AFFORDABLE,
+    context: Sequence[Tensor] = (),
+) -> int:
+    """How many examples can be annealed.
+
+    Args:
+        model: has ``prior`` and ``decode``.
+        x: prepared data, ``(N, *event)``.
+        moves: gradients for each example: chains · temperatures · leapfrog steps.
+        budget: floating-point operations.
+        context: what the model is conditioned on, ``(N, ...)`` each.
+    """
+    # A gradient in z costs twice a decoding.
+    each = 3 * moves * _operations(model, x, context, codes="prior")
+    return min(len(x), max(_LEAST_ANNEALED, int(budget / each)))
+
+
+def _operations(
+    model: Any,
+    x: Tensor,
+    context: Sequence[Tensor],
+    codes: Literal["posterior", "prior"] = "posterior",
+) -> float:
     """Floating-point operations of decoding one code."""
     device, dtype = home(model, x)
     few, *c = (t[:2].to(device, dtype if t.is_floating_point() else None) for t in (x, *context))
     counter = FlopCounterMode(display=False)
-    with evaluating(model), torch.no_grad():
-        codes = posterior_mean(model.encode(few, *c))
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        if codes == "posterior":
+            z = posterior_mean(model.encode(few, *c))
+        else:
+            p = model.prior(*c)
+            z = p.sample() if p.batch_shape else p.sample((len(few),))
         with counter:
-            model.decode(codes, *c)
+            model.decode(z, *c)
     # What is no product is counted as some operations for each number.
     return counter.get_total_flops() / len(few) + 20.0 * x[0].numel()

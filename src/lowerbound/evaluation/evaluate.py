@@ -12,12 +12,16 @@ from torch import Tensor
 
 from ..errors import LowerboundError
 from .amortization import amortization_gap, refuse_gap
+from .annealing.measure import Ask, annealed
+from .arithmetic import baseline_bits_per_dim, binarized, bits_per_dim, mean_and_error, of_levels
 from .codes import Codes, encode_all, pseudo_likelihood
 from .conditional import counted, prior_monte_carlo
 from .decoding import evaluating, home
 from .effort import affordable
 from .likelihood import LogLikelihood, estimate_log_likelihood
-from .result import Bound, ErrorAt, Evaluation, Gap, Likelihood, of_what
+from .result import Bound, ErrorAt, Evaluation, Gap, Likelihood
+from .rows import of_what
+from .sections import Annealing
 
 if TYPE_CHECKING:
     from ..data.spec import DataSpec
@@ -44,6 +48,8 @@ def evaluate(
     of: int | None = None,
     gap: bool = False,
     unfinished: str | None = None,
+    likelihood: bool = True,
+    ais: Ask | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model on held-out data.
@@ -65,11 +71,14 @@ def evaluate(
         of: how many examples x was drawn from.
         gap: also refine the posterior of each example, and tell the amortization gap.
         unfinished: of a model whose training has not ended, how far it came, in words.
+        likelihood: whether to measure log p(x), bound and distortion; else what codes tell alone.
+        ais: also estimate log p(x) by annealed importance sampling, as is said there.
         rows, precision, compile, seed: see :func:`estimate_log_likelihood`.
-        progress: called with (examples done, examples in all).
+        progress: called with (examples done, examples in all); a method ``stage`` of it, if there
+            is one, is told what is being done.
 
     Raises:
-        LowerboundError: ``x`` does not have the model's shape.
+        LowerboundError: ``x`` does not have the model's shape, or cannot be measured as is asked.
     """
     began = time.monotonic()
     event_shape = tuple(model.event_shape)
@@ -84,21 +93,32 @@ def evaluate(
     exact = reason is None and hasattr(model, "log_prob")
     if reason is None and not exact and not probabilistic:
         reason = "the model has no prior and no log_prob"
+    if reason is None and not exact and not hasattr(model, "encode"):
+        reason = "the model has no posterior to draw codes from; --ais needs none"
     if gap:
         refuse_gap(model, x, *context, reason=reason)
-    if samples is None and reason is None and probabilistic and not exact:
+    if ais is not None:
+        ais.refuse(model, spec, x, *context)
+    certain = _certain(model, x, *context) if reason is None and not exact else False
+    if certain and samples is None:
+        samples = 1  # every draw is the same code
+    if not likelihood:
+        exact = False
+    if likelihood and samples is None and reason is None and probabilistic and not exact:
         samples, examples = affordable(model, x, context=context)
         x, context = x[:examples], tuple(c[:examples] for c in context)
     samples = 1000 if samples is None else samples
-    codes = encode_all(
-        model,
-        x,
-        *context,
-        reconstruct=spec.support != "categories",
-        progress=progress if reason is not None else None,
-    )
+    codes: Codes | None = None
+    if hasattr(model, "encode"):
+        codes = encode_all(
+            model,
+            x,
+            *context,
+            reconstruct=spec.support != "categories",
+            progress=progress if reason is not None or not likelihood else None,
+        )
     found: LogLikelihood | None = None
-    if reason is None and probabilistic:
+    if likelihood and reason is None and probabilistic and codes is not None:
         found = estimate_log_likelihood(
             model,
             x,
@@ -116,7 +136,8 @@ def evaluate(
             model, x, *context, samples=samples, rows=rows, precision=precision, seed=seed
         )
     # From the same draws as the estimate, so that a bound never stands above it by chance.
-    rate = codes.rate if found is None or found.samples == 1 else found.rate
+    rate = None if codes is None else codes.rate
+    rate = rate if found is None or found.samples == 1 else found.rate
     rate = found.rate if rate is None and found is not None else rate
     shift, dimensions = counted(model, spec, *context)
     bound = None if found is None or rate is None else shift - found.distortion - rate
@@ -131,6 +152,21 @@ def evaluate(
             model, x, *context, samples=max(100, found.samples), seed=seed, progress=progress
         ).shifted(float(torch.as_tensor(shift, dtype=torch.float64).mean()))
     given = _given(model) if context else None
+    by_annealing: Annealing | None = None
+    if ais is not None:
+        by_annealing = annealed(
+            model,
+            spec,
+            x,
+            *context,
+            ask=ais,
+            values=values,
+            kind="exact" if exact else "ELBO" if samples == 1 else "importance sampling",
+            given=given,
+            shift=shift,
+            dimensions=dimensions,
+            progress=progress,
+        )
     by_places = hasattr(model, "masking") and hasattr(model, "predict")
     return Evaluation(
         model=name,
@@ -142,6 +178,7 @@ def evaluate(
             "event_shape": list(event_shape),
             "binarize": spec.binarize,
             "dequantize": spec.dequantize,
+            "continuous": not of_levels(spec),
         },
         log_likelihood=None
         if values is None
@@ -150,11 +187,11 @@ def evaluate(
         bound=None if bound is None else Bound(*mean_and_error(bound)),
         rate=None if rate is None else mean_and_error(rate)[0],
         distortion=None if found is None else mean_and_error(found.distortion - shift)[0],
-        active_units=codes.active_units if probabilistic else None,
-        latent_dim=codes.means.shape[1],
+        active_units=codes.active_units if probabilistic and codes is not None else None,
+        latent_dim=_latent_dim(model) if codes is None else codes.means.shape[1],
         kl_per_dimension=_kl_per_dimension(codes),
         squared_error=None
-        if codes.squared_error is None
+        if codes is None or codes.squared_error is None
         else mean_and_error(codes.squared_error)[0],
         baseline_bits_per_dim=baseline_bits_per_dim(spec),
         settings={
@@ -174,46 +211,17 @@ def evaluate(
         gap=short,
         given=given,
         dimensions=dimensions,
-        hidden_error=None if codes.hidden_error is None else mean_and_error(codes.hidden_error)[0],
+        hidden_error=None
+        if codes is None or codes.hidden_error is None
+        else mean_and_error(codes.hidden_error)[0],
         error_at=_error_at(model, codes),
         pseudo_likelihood=Bound(*mean_and_error(pseudo_likelihood(model, x, seed)))
         if by_places
         else None,
         unfinished=unfinished,
+        uniform_rate=getattr(model, "uniform_rate", None),
+        annealing=by_annealing,
     )
-
-
-def mean_and_error(values: Tensor) -> tuple[float, float | None]:
-    """Mean, and its standard error ``std / sqrt(N)`` (``None`` for N = 1), in float64.
-
-    >>> mean_and_error(torch.tensor([1.0, 3.0]))
-    (2.0, 1.0)
-    """
-    values = values.double()
-    if len(values) == 1:
-        return float(values), None
-    return float(values.mean()), float(values.std()) / math.sqrt(len(values))
-
-
-def bits_per_dim(value: float, dimensions: float) -> float:
-    """``-value / (D log 2)``: nats for each datum to bits for each of its D numbers.
-
-    >>> bits_per_dim(-784 * math.log(2), 784)
-    1.0
-    """
-    return -value / (dimensions * math.log(2))
-
-
-def baseline_bits_per_dim(spec: DataSpec) -> float | None:
-    """Bits for each number under the uniform distribution over its levels, or ``None``.
-
-    What a code that knows nothing of the data costs: 1 for binary data, 8 for 256 levels, likewise
-    when those were dequantized. Continuous data have no such baseline.
-    """
-    if spec.support == "binary":
-        return 1.0
-    discrete = spec.support in ("levels", "categories") or spec.dequantize == "uniform"
-    return math.log2(spec.levels) if discrete and spec.levels else None
 
 
 def _exact(model: Any, x: Tensor, *context: Tensor) -> Tensor:
@@ -252,15 +260,31 @@ def _given(model: Any) -> str | None:
     return "rest" if getattr(condition, "of_x", False) else words.get(condition.side, "condition")
 
 
-def _error_at(model: Any, codes: Codes) -> ErrorAt:
+def _certain(model: Any, x: Tensor, *context: Tensor) -> bool:
+    """Whether the posterior is a point, so that one draw says it all (an index of a codebook)."""
+    if not hasattr(model, "encode"):
+        return False
+    device, dtype = home(model, x)
+    here = (t[:1].to(device, dtype if t.is_floating_point() else None) for t in (x, *context))
+    with evaluating(model), torch.no_grad():
+        return getattr(model.encode(*here), "certain", False)
+
+
+def _latent_dim(model: Any) -> int:
+    return math.prod(getattr(model, "latent_shape", (0,)))
+
+
+def _error_at(model: Any, codes: Codes | None) -> ErrorAt:
     """Of which reconstruction the squared error is."""
     if hasattr(model, "denoise") and hasattr(model, "corruption"):
         return "denoised"
-    return "likeliest component" if codes.index else "posterior mean"
+    return "likeliest component" if codes is not None and codes.index else "posterior mean"
 
 
-def _kl_per_dimension(codes: Codes) -> list[float] | None:
-    return None if codes.kl_per_dimension is None else codes.kl_per_dimension.tolist()
+def _kl_per_dimension(codes: Codes | None) -> list[float] | None:
+    return (
+        None if codes is None or codes.kl_per_dimension is None else codes.kl_per_dimension.tolist()
+    )
 
 
 def _likelihood(
@@ -310,8 +334,4 @@ def _note(kind: str, spec: DataSpec, found: LogLikelihood | None, codes: str = "
         way = "importance-weighted" if codes == "posterior" else "Monte Carlo over the prior, an"
         note = f"{way} estimate with k = {found.samples:,}{of or ';'} "
         note += f"in expectation a lower bound on {target}"
-    if spec.binarize == "stochastic":
-        note += "; held-out data binarized once from a fixed seed"
-    elif spec.binarize == "threshold":
-        note += "; data binarized at one half"
-    return note
+    return note + binarized(spec)

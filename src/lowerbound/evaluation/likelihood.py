@@ -98,18 +98,18 @@ def estimate_log_likelihood(
     pieces: list[Tensor] = []
     if device.type == "cpu":
         keep_freed_memory()
-    with evaluating(model, precision), torch.no_grad(), _own_noise(device):
+    with evaluating(model, precision), torch.no_grad(), own_noise(device):
         for block, start in enumerate(range(0, len(x), sizes.block_data)):
             stop = min(start + sizes.block_data, len(x))
             # The last block is filled up with its last datum: one shape, one compilation.
             index = torch.arange(start, start + sizes.block_data).clamp_(max=stop - 1)
-            here, *c = (_moved(t, index, device, dtype) for t in (x, *context))
+            here, *c = (moved(t, index, device, dtype) for t in (x, *context))
             q = model.encode(here, *c)
             zeros = torch.zeros(sizes.block_data, dtype=dtype, device=device)
             sums = WeightSums(sizes.block_data, zeros)
             distortion, rate = zeros, zeros
             for first in range(0, samples, sizes.block_samples):
-                torch.manual_seed(_mixed(seed, block, first))
+                torch.manual_seed(mixed(seed, block, first))
                 z, log_q = sample_with_log_prob(q, (sizes.block_samples,))
                 log_likelihood, log_prior = decode(z, here, *c, valid=stop - start)
                 wanted = slice(samples - first)  # the last block of samples may be too long
@@ -125,7 +125,7 @@ def estimate_log_likelihood(
                     rate / samples,
                 ]
             )[:, : stop - start].cpu()
-            _refuse_nan(piece[0], start)
+            refuse_nan(piece[0], start)
             pieces.append(piece)
             if progress is not None:
                 progress(stop, len(x))
@@ -151,19 +151,19 @@ def _check(
             raise LowerboundError(f"expected a context of {len(x)} entries, got {len(c)}")
 
 
-def _moved(t: Tensor, index: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+def moved(t: Tensor, index: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Rows of ``t`` where the model is; numbers in its dtype, tokens and labels as they are."""
     rows = t[index.to(t.device)].to(device)
     return rows.to(dtype) if rows.is_floating_point() else rows
 
 
-def _mixed(*numbers: int) -> int:
+def mixed(*numbers: int) -> int:
     """A seed in which every one of the numbers counts."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
 @contextmanager
-def _own_noise(device: torch.device) -> Generator[None]:
+def own_noise(device: torch.device) -> Generator[None]:
     """Leave torch's generators as they are found."""
     kind = device.type if device.type != "cpu" else "cuda"
     count = getattr(torch, kind).device_count() if device.type != "cpu" else 0
@@ -171,7 +171,7 @@ def _own_noise(device: torch.device) -> Generator[None]:
         yield
 
 
-def _refuse_nan(values: Tensor, start: int) -> None:
+def refuse_nan(values: Tensor, start: int) -> None:
     bad = torch.isnan(values).nonzero()
     if len(bad):
         raise LowerboundError(

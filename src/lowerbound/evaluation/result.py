@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+from .rows import Row, count, number, of_what, with_error
+from .sections import Annealing, Section, Told, written
 
 Kind = Literal["exact", "lower bound", "estimate"]
 ErrorAt = Literal["posterior mean", "likeliest component", "denoised"]
@@ -90,16 +93,6 @@ class Gap:
         return replace(self, **moved)
 
 
-class Row(NamedTuple):
-    """A line of the table for people."""
-
-    quantity: str
-    value: str
-    unit: str
-    kind: str
-    note: str
-
-
 @dataclass(frozen=True)
 class Evaluation:
     """What :func:`lowerbound.evaluation.evaluate` returns.
@@ -118,7 +111,8 @@ class Evaluation:
         kl_per_dimension: the rate's parts, nats, where posterior and prior factorise.
         squared_error: mean ``||x - E[x|z]||^2`` at the posterior mean, summed over the datum, in
             the model's units.
-        baseline_bits_per_dim: of the uniform distribution over the levels; ``None`` if continuous.
+        baseline_bits_per_dim: of the uniform distribution over the levels, or over the range of an
+            image of continuous values; ``None`` of other continuous data.
         settings: how the numbers were got (samples, rows, precision, compiled, seed, seconds).
         prior_monte_carlo: of a conditional model, log p(x|c) by codes drawn from p(z|c); ``None``
             for others. ``log_likelihood`` is the same by importance sampling from the posterior.
@@ -131,6 +125,9 @@ class Evaluation:
             corrupted as in training.
         pseudo_likelihood: mean log p(x_t | the tokens that are not hidden), nats per hidden token.
         unfinished: of a model whose training has not ended, how far it came.
+        uniform_rate: of a model whose codes are indices, their rate under a uniform prior, nats.
+        annealing: log p(x) by annealed importance sampling, where it was asked for.
+        sections: further parts that were asked for: samples, representation, reconstruction.
     """
 
     model: str
@@ -154,10 +151,15 @@ class Evaluation:
     error_at: ErrorAt = "posterior mean"
     pseudo_likelihood: Bound | None = None
     unfinished: str | None = None
+    uniform_rate: float | None = None
+    annealing: Annealing | None = None
+    sections: tuple[Section, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys, JSON's types; a number that is not finite becomes ``None``."""
-        return {"format": 1, **_finite(asdict(self))}
+        plain = asdict(replace(self, sections=()))
+        plain["sections"] = [written(section) for section in self.sections]
+        return {"format": 1, **_finite(plain)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Evaluation:
@@ -172,34 +174,43 @@ class Evaluation:
             given["prior_monte_carlo"] = Likelihood(**given["prior_monte_carlo"])
         if given.get("gap") is not None:
             given["gap"] = Gap(**given["gap"])
+        if given.get("annealing") is not None:
+            given["annealing"] = Annealing.from_json(given["annealing"])
+        given["sections"] = tuple(map(Told.from_json, given.get("sections") or ()))
         return cls(**given)
 
     def title(self) -> str:
         """What was measured on what, in a line."""
         data = self.data
         measured, there = data["examples"], data.get("of", data["examples"])
-        count = f"{measured:,}" if measured == there else f"{measured:,} of {there:,}"
+        many = f"{measured:,}" if measured == there else f"{measured:,} of {there:,}"
         shape = " x ".join(str(size) for size in data["event_shape"])
         whole = (
-            f"{self.model} on {data['name']}: mean over {count} {data['split']} examples of {shape}"
+            f"{self.model} on {data['name']}: mean over {many} {data['split']} examples of {shape}"
         )
         if self.given == "rest":
-            whole += f", of the hidden part ({_count(self.dimensions, 'numbers')}) given the rest"
+            whole += f", of the hidden part ({count(self.dimensions, 'numbers')}) given the rest"
         elif self.given is not None:
             whole += f", given the {self.given}"
         return whole + (f"; unfinished: {self.unfinished}" if self.unfinished else "")
 
     def __str__(self) -> str:
         """The table as plain text, in aligned columns."""
-        rows = [Row("quantity", "value", "unit", "kind", ""), *self.table()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [self.title()]
-        for row in rows:
+        parts = [(section.name, section.rows()) for section in self.sections]
+        everything = [Row("quantity", "value", "unit", "kind", ""), *self.table()]
+        shown = [*everything, *(row for _, rows in parts for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+
+        def line(row: Row) -> str:
             cells = [
                 cell.rjust(width) if name == "value" else cell.ljust(width)
                 for name, cell, width in zip(Row._fields, row, widths, strict=True)
             ]
-            lines.append("  ".join(cells).rstrip())
+            return "  ".join(cells).rstrip()
+
+        lines = [self.title(), *map(line, everything)]
+        for section, (name, rows) in zip(self.sections, parts, strict=True):
+            lines += ["", name, *map(line, rows), *section.notes]
         return "\n".join(lines)
 
     def table(self) -> list[Row]:
@@ -208,64 +219,65 @@ class Evaluation:
         name = of_what("−log p(x)", self.given)
         if self.log_likelihood is not None:
             found = self.log_likelihood
-            value = _with_error(-found.value, found.standard_error)
+            value = with_error(-found.value, found.standard_error)
             rows.append(Row(name, value, "nats", found.kind, found.note))
-            baseline = self.baseline_bits_per_dim
-            beside = [] if baseline is None else [f"uniform over the levels: {_number(baseline)}"]
-            if self.given is not None and self.dimensions is not None:
-                hidden = "hidden " if self.given == "rest" else ""
-                each = _count(self.dimensions, f"{hidden}numbers")
-                beside.insert(0, f"for each of {each}")
             bits = f"{found.bits_per_dim:.4f}"
-            rows.append(Row(name, bits, "bits/dim", found.kind, "; ".join(beside)))
+            rows.append(Row(name, bits, "bits/dim", found.kind, self._beside()))
             if found.ess is not None:
-                text = f"of {found.samples:,}; least of any example {_number(found.ess_min)}"
+                text = f"of {found.samples:,}; least of any example {number(found.ess_min)}"
                 text += self._warning(found)
-                rows.append(Row("effective sample size", _number(found.ess), "samples", "", text))
-        else:
+                rows.append(Row("effective sample size", number(found.ess), "samples", "", text))
+        elif self.no_likelihood is not None:
             rows.append(Row(name, "–", "", "none", f"no likelihood: {self.no_likelihood}"))
+        if self.annealing is not None:
+            examples = self.data["examples"]
+            rows += self.annealing.rows(self.given, examples, self._beside())
         if self.pseudo_likelihood is not None:
             found = self.pseudo_likelihood
-            value = _with_error(-found.value, found.standard_error)
+            value = with_error(-found.value, found.standard_error)
             text = (
                 "−log p(hidden token | tokens not hidden), held out; not comparable with −log p(x)"
             )
             rows.append(Row("pseudo-likelihood", value, "nats per hidden token", "", text))
         if self.bound is not None:
-            value = _with_error(-self.bound.value, self.bound.standard_error)
+            value = with_error(-self.bound.value, self.bound.standard_error)
             text = "distortion + rate"
             if self.prior_monte_carlo is not None:  # the three are apart, each with its count
                 text += f", codes from the posterior, k = {self.settings.get('samples'):,}"
             rows.append(Row("−bound (ELBO)", value, "nats", "lower bound", text))
         if self.prior_monte_carlo is not None:
             found = self.prior_monte_carlo
-            value = _with_error(-found.value, found.standard_error)
-            text = f"{found.note}; effective sample size {_number(found.ess)}"
+            value = with_error(-found.value, found.standard_error)
+            text = f"{found.note}; effective sample size {number(found.ess)}"
             rows.append(
                 Row(f"{name}, prior", value, "nats", found.kind, text + self._warning(found))
             )
         if self.gap is not None:
             gap = self.gap
-            value = _with_error(gap.amortization, gap.amortization_error)
+            value = with_error(gap.amortization, gap.amortization_error)
             text = "ELBO of posteriors refined one by one − ELBO of the encoder's"
             rows.append(Row("amortization gap", value, "nats", "", text))
-            value = _with_error(gap.approximation, gap.approximation_error)
+            value = with_error(gap.approximation, gap.approximation_error)
             text = f"log p(x) ({gap.kind}) − ELBO of the refined posteriors"
             if gap.kind == "estimate":
-                text += f"; that −log p(x), with codes from these: {_number(-gap.log_likelihood)}"
+                text += f"; that −log p(x), with codes from these: {number(-gap.log_likelihood)}"
             rows.append(Row("approximation gap", value, "nats", "", text))
         if self.distortion is not None:
             text = {None: "E_q[−log p(x|z)]", "rest": "E_q[−log p(hidden | z, rest)]"}.get(
                 self.given, f"E_q[−log p(x | z, {self.given})]"
             )
-            rows.append(Row("distortion", _number(self.distortion), "nats", "", text))
+            rows.append(Row("distortion", number(self.distortion), "nats", "", text))
         if self.rate is not None:
             text = "KL(q(z|x) ‖ p(z))"
             if self.given is not None:
                 text = (
                     f"KL(q(z | {_WHOLE.get(self.given, 'x, ' + self.given)}) ‖ p(z | {self.given}))"
                 )
-            rows.append(Row("rate", _number(self.rate), "nats", "", text))
+            if self.uniform_rate is not None:
+                text += f", the model's prior: {self._bits(self.rate)}"
+            rows.append(Row("rate", number(self.rate), "nats", "", text))
+        if self.uniform_rate is not None:
+            rows.append(self._uniform(self.uniform_rate))
         if self.active_units is not None:
             text = "variance over x of E_q[z] > 0.01"
             rows.append(
@@ -273,15 +285,39 @@ class Evaluation:
             )
         denoised = "‖x − f(x~)‖², x~ corrupted as in training, x as the model sees it"
         if self.hidden_error is not None:
-            value = _number(self.hidden_error)
+            value = number(self.hidden_error)
             text = f"{denoised}: of what the corruption hid alone"
             rows.append(Row("squared error, hidden", value, "per example", "", text))
         if self.squared_error is not None:
             text = f"‖x − E[x|z]‖² at the {self.error_at}, x as the model sees it"
             if self.error_at == "denoised":
                 text = f"{denoised}: of the whole example"
-            rows.append(Row("squared error", _number(self.squared_error), "per example", "", text))
+            rows.append(Row("squared error", number(self.squared_error), "per example", "", text))
         return rows
+
+    def _beside(self) -> str:
+        """What bits/dim are of, and the baseline that knows nothing of the data."""
+        baseline, parts = self.baseline_bits_per_dim, []
+        if self.given is not None and self.dimensions is not None:
+            hidden = "hidden " if self.given == "rest" else ""
+            parts.append(f"for each of {count(self.dimensions, f'{hidden}numbers')}")
+        if baseline is not None:
+            what = "range" if self.data.get("continuous") else "levels"
+            parts.append(f"uniform over the {what}: {number(baseline)}")
+        return "; ".join(parts)
+
+    def _bits(self, nats: float) -> str:
+        """Nats for an example as bits for each of its numbers."""
+        dimensions = self.dimensions or math.prod(self.data["event_shape"])
+        return f"{nats / (dimensions * math.log(2)):.4f} bits/dim"
+
+    def _uniform(self, rate: float) -> Row:
+        """The rate of indices as they are, all as probable."""
+        text = f"positions · log K, codes all as probable: {self._bits(rate)}"
+        if self.distortion is not None:
+            whole = self.distortion + rate
+            text += f"; −bound then {number(whole)} nats, {self._bits(whole)}"
+        return Row("rate, uniform codes", number(rate), "nats", "", text)
 
     def _warning(self, found: Likelihood) -> str:
         """That an estimate rests on few samples, where it does."""
@@ -289,54 +325,6 @@ class Evaluation:
             return ""
         name = of_what("log p(x)", self.given)
         return f"; few samples carry the weight: with more, {name} comes out higher"
-
-
-def of_what(text: str, given: str | None) -> str:
-    """A text about p(x) as one about what a conditional model has: p(x | label).
-
-    >>> of_what("−log p(x)", "label"), of_what("−log p(x)", "rest"), of_what("−log p(x)", None)
-    ('−log p(x | label)', '−log p(hidden | rest)', '−log p(x)')
-    """
-    if given is None:
-        return text
-    what = f"hidden | {given}" if given == "rest" else f"x | {given}"
-    return text.replace("p(x)", f"p({what})").replace("P(x)", f"P({what})")
-
-
-def _count(dimensions: float | None, what: str) -> str:
-    """
-    >>> _count(32.0, "numbers"), _count(11.73, "numbers")
-    ('32 numbers', '11.7 numbers on average')
-    """
-    if dimensions is None:
-        return what
-    whole = float(dimensions).is_integer()
-    return f"{dimensions:,.0f} {what}" if whole else f"{dimensions:,.1f} {what} on average"
-
-
-def _number(value: float | None) -> str:
-    """Four figures and more, but no false precision: 87.12, 0.0134, 1,234.5.
-
-    >>> _number(87.1234), _number(0.013412), _number(1234.56), _number(None)
-    ('87.12', '0.01341', '1,234.6', '–')
-    """
-    if value is None or not math.isfinite(value):
-        return "–" if value is None else str(value).replace("-", "−")
-    size = abs(value)
-    text = f"{value:,.1f}" if size >= 1000 else f"{value:.2f}" if size >= 1 else f"{value:.4g}"
-    return text.replace("-", "−")
-
-
-def _with_error(value: float, error: float | None) -> str:
-    """As many decimals of the value as its error has in two figures: 87.12 ± 0.24.
-
-    >>> _with_error(87.1234, 0.2412), _with_error(-1234.5, 31.7), _with_error(0.5, None)
-    ('87.12 ± 0.24', '−1,234 ± 32', '0.5')
-    """
-    if error is None or not (math.isfinite(value) and math.isfinite(error) and error > 0):
-        return _number(value)
-    places = max(0, 1 - math.floor(math.log10(error)))
-    return f"{value:,.{places}f} ± {error:,.{places}f}".replace("-", "−")
 
 
 def _finite(value: Any) -> Any:

@@ -12,7 +12,7 @@ batch dimensions as the datum.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 from torch.distributions import Distribution
@@ -68,3 +68,31 @@ class HasLogProb(Protocol):
     def log_prob(self, x: Tensor, *context: Tensor) -> Tensor:
         """log p(x | c) in nats, exact: ``B``, for x ``(*B, *event)``."""
         ...
+
+
+def drawn_from(prior: Distribution, n: int, condition: Any, context: tuple[Tensor, ...]) -> Tensor:
+    """Codes for each condition, also of a prior that is the same for all.
+
+    Args:
+        prior: p(z | c), of batch shape ``B``, or of none.
+        n: how many for each.
+        condition: that made the contexts; None where there are none.
+        context: with batch dimensions ``B``.
+
+    Returns:
+        ``(n, *B, *latent)``.
+    """
+    lead: tuple[int, ...] = ()
+    if context and condition is not None:
+        lead = tuple(context[0].shape[: context[0].dim() - condition.event_ranks[0]])
+    return prior.sample((n,) if tuple(prior.batch_shape) == lead else (n, *lead))
+
+
+def one_for_each(prior: Distribution, count: int) -> Tensor:
+    """One code for each of `count` examples, ``(count, *latent)``.
+
+    Args:
+        prior: p(z | c), of batch shape ``(count,)``, or of none.
+        count: how many.
+    """
+    return prior.sample(() if len(prior.batch_shape) else (count,))

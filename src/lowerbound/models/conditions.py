@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,14 +27,15 @@ class Condition(nn.Module):
     where a user can name a condition, :meth:`named`.
 
     Attributes:
-        side: what it needs of an example beside x: its ``labels``, ``attributes``, or its
-            ``position`` among the training examples; None if x is enough.
+        side: what it needs of an example beside x: its ``labels``, ``attributes``, its
+            ``position`` among the training examples, or one of several labels by its name; None if
+            x is enough.
         of_x: whether the contexts are made of x itself: it then takes an example to have any.
         event_ranks: of each context, how many trailing dimensions are one condition.
         width: numbers in all embedded contexts of one example together.
     """
 
-    side: Literal["labels", "attributes", "position"] | None = None
+    side: str | None = None
     of_x: bool = False
     event_ranks: tuple[int, ...] = ()
     width: int = 0
@@ -108,12 +109,14 @@ class GivenLabel(Condition):
 
     def named(self, given: Mapping[str, Any] | Sequence[Any]) -> Tensor:
         """The number of the class of that name; numbers are names, too, where no class has one."""
-        items = [*given.items()] if isinstance(given, Mapping) else [("label", v) for v in given]
-        if len(items) != 1 or items[0][0] not in ("label", "labels", "class"):
+        own = (str(self.side),)
+        known = ("label", "labels", "class", "action") if self.side == "labels" else own
+        items = [*given.items()] if isinstance(given, Mapping) else [(known[0], v) for v in given]
+        if len(items) != 1 or items[0][0] not in known:
             came = ", ".join(f"{name}={value}" for name, value in items) or "none"
             raise LowerboundError(
-                f"expected one label as the condition, came {came}; pass --given "
-                f"label={self.classes[0]}"
+                f"expected one {known[0]} as the condition, came {came}; pass --given "
+                f"{known[0]}={self.classes[0]}"
             )
         label = _text(items[0][1])
         if label in self.classes:
@@ -122,7 +125,7 @@ class GivenLabel(Condition):
             return torch.tensor(int(label))
         shown = ", ".join(self.classes[:10]) + (", ..." if len(self.classes) > 10 else "")
         raise LowerboundError(
-            f"expected a label that the model was trained on ({shown}), came '{label}'"
+            f"expected a {known[0]} that the model was trained on ({shown}), came '{label}'"
             f"{self._nearest(label)}"
         )
 
@@ -135,6 +138,30 @@ class GivenLabel(Condition):
             close = min(self.classes, key=lambda name: abs(int(name) - int(label)))
             return f"; did you mean '{close}'?"
         return nearest(label, self.classes)
+
+
+class GivenFactor(GivenLabel):
+    """One of several labels of each example: the speaker of a clip, say.
+
+    Args:
+        name: which of them.
+        classes: its values.
+
+    >>> GivenFactor("speaker", ("ann", "bob")).named({"speaker": "bob"})
+    tensor(1)
+    """
+
+    def __init__(self, name: str, classes: tuple[str, ...]) -> None:
+        super().__init__(classes)
+        self.side = name
+
+    def forward(self, x: Tensor, side: Tensor | None) -> tuple[Tensor, ...]:
+        if side is None:
+            raise LowerboundError(
+                f"expected data with the label '{self.side}', which the model is conditioned on, "
+                "came none"
+            )
+        return (side,)
 
 
 class GivenAttributes(Condition):

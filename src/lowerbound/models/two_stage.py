@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from .vae import LatentModel
+
+# What others ask of a model whose codes are whole numbers.
+_OF_CODES = ("levels", "grid", "heads", "uniform_rate")
 
 
 class TwoStage(LatentModel):
@@ -20,6 +24,10 @@ class TwoStage(LatentModel):
         prior: p(z), the only part that is trained.
         likelihood: the decoder, frozen here.
         posterior: the encoder, frozen here.
+        base: the finished model that these are of; what it knows of codes that are whole numbers is
+            known here, too.
+        base_conditions: whether encoder and decoder are given the contexts; else the prior alone.
+        prior_conditions: whether the prior is given them.
         **shapes: see `LatentModel`.
 
     References:
@@ -29,12 +37,38 @@ class TwoStage(LatentModel):
     """
 
     def __init__(
-        self, prior: nn.Module, likelihood: nn.Module, posterior: nn.Module, **shapes: Any
+        self,
+        prior: nn.Module,
+        likelihood: nn.Module,
+        posterior: nn.Module,
+        *,
+        base: Any = None,
+        base_conditions: bool = True,
+        prior_conditions: bool = True,
+        **shapes: Any,
     ) -> None:
+        prior = prior if prior_conditions else Unconditional(prior)
         super().__init__(prior, likelihood, posterior, **shapes)
+        self._base_conditions = base_conditions
+        for name in _OF_CODES:
+            if hasattr(base, name):
+                setattr(self, name, getattr(base, name))
         for module in (likelihood, posterior):
             module.requires_grad_(False)
         self.train(self.training)
+
+    @property
+    def quantizer(self) -> Any:
+        """Of codes that are whole numbers, what makes them."""
+        return self.posterior.quantizer
+
+    def encode(self, x: Tensor, *context: Tensor) -> Distribution:
+        """q(z | x, c); see `LatentModel`."""
+        return super().encode(x, *(context if self._base_conditions else ()))
+
+    def decode(self, z: Tensor, *context: Tensor) -> Distribution:
+        """p(x | z, c); see `LatentModel`."""
+        return super().decode(z, *(context if self._base_conditions else ()))
 
     def train(self, mode: bool = True) -> TwoStage:
         """As of any module, but that the frozen parts stay in evaluation mode: running statistics
@@ -43,3 +77,18 @@ class TwoStage(LatentModel):
         self.likelihood.eval()
         self.posterior.eval()
         return self
+
+
+class Unconditional(nn.Module):
+    """A conditional that leaves its contexts aside.
+
+    Args:
+        inner: without any.
+    """
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, *context: Tensor) -> Distribution:
+        return self.inner()

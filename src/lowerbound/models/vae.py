@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..errors import LowerboundError
+from .base import drawn_from
 
 
 class LatentModel(nn.Module):
@@ -98,7 +99,7 @@ class LatentModel(nn.Module):
         Returns:
             ``(n, *B, *latent_shape)``.
         """
-        return self.prior(*context).sample((n,))
+        return drawn_from(self.prior(*context), n, self.condition, context)
 
     @torch.no_grad()
     def sample(self, n: int, *context: Tensor, mean: bool = False) -> Tensor:

@@ -10,6 +10,7 @@ from torch import nn
 
 from ..errors import LowerboundError
 from .conv import ConvDecoder, ConvEncoder
+from .dcgan import Norm, StridedDecoder, StridedEncoder
 from .mlp import MLP, TokenEmbedding
 
 Shape = tuple[int, ...]
@@ -23,10 +24,13 @@ class Pair(NamedTuple):
     Args:
         encoder: ``encoder(out_shape)`` -> a network from ``(N, *event_shape)``.
         decoder: ``decoder(in_shape, out_shape)`` -> a network from codes to raw parameters.
+        positions: along time, of networks that have codes there: the encoder's ``out_shape`` and
+            the decoder's ``in_shape`` may then be ``(positions, D)``. None of others.
     """
 
     encoder: Callable[..., nn.Module]
     decoder: Callable[..., nn.Module]
+    positions: int | None = None
 
 
 def mlp_pair(
@@ -87,3 +91,27 @@ def conv_pair(
         partial(ConvEncoder, event_shape, hidden=tuple(hidden), **options),
         partial(ConvDecoder, hidden=tuple(hidden)[::-1], **options),
     )
+
+
+def strided_pair(
+    event_shape: Shape,
+    channels: int = 64,
+    norm: Norm = "group",
+) -> Pair:
+    """The networks of DCGAN: leaky ReLUs on the way down, ReLUs on the way up.
+
+    Args:
+        event_shape: ``(C, H, W)`` of one image, H and W at least 6.
+        channels: after the first convolution.
+        norm: of feature maps.
+
+    Raises:
+        LowerboundError: the examples are no images of at least 6 x 6.
+    """
+    if len(event_shape) != 3 or min(event_shape[1:]) < 6:
+        raise LowerboundError(
+            f"network dcgan: expected images (channels, height >= 6, width >= 6), came examples of "
+            f"shape {event_shape}; pass network conv or mlp"
+        )
+    options = {"channels": channels, "norm": norm}
+    return Pair(partial(StridedEncoder, event_shape, **options), partial(StridedDecoder, **options))

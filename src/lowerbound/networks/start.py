@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
+Layer = TypeVar("Layer", nn.Linear, nn.Conv1d, nn.Conv2d)
 
 # Gains of He et al. 2015 where they are known in closed form; gelu and silu keep about as much of
 # the second moment as relu, and softplus and sigmoid are close to linear around zero.

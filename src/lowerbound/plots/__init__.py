@@ -4,13 +4,18 @@ Only matplotlib's object interface is used, on its Agg canvas: no global figure,
 that a user's own pyplot session would notice.
 """
 
+from .animation import enlarged, gif, strips
 from .beside import FEW_COLUMNS, against, traces
 from .curves import latent_usage, learning_curves, worth_curves
 from .embedding import denoised, side_by_side
 from .images import image_array, image_grid, manifold, reconstructions, traversal
 from .latent import components, latent_map
 from .mixtures import film, mixture
+from .rate_distortion import rate_distortion_curve
+from .representation import factor_information
+from .sound import spectrograms
 from .style import save, to_png
+from .traversals import traversed
 from .vectors import marginals, pairs, token_strips
 
 __all__ = [
@@ -18,6 +23,7 @@ __all__ = [
     "against",
     "components",
     "denoised",
+    "factor_information",
     "film",
     "image_array",
     "image_grid",
@@ -28,12 +34,15 @@ __all__ = [
     "marginals",
     "mixture",
     "pairs",
+    "rate_distortion_curve",
     "reconstructions",
     "save",
     "side_by_side",
+    "spectrograms",
     "to_png",
     "token_strips",
     "traces",
     "traversal",
+    "traversed",
     "worth_curves",
 ]

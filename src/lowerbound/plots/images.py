@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..errors import LowerboundError
-from .style import INK, MUTED, new_figure, plain
+from .style import INK, MODEL, MUTED, new_figure, plain
 
 Array = NDArray[Any]
 
@@ -145,6 +145,37 @@ def traversal(
         [_signed(values[column]) for column in shown],
     )
     axes.set_xlabel("value of the dimension (prior: standard normal)", fontsize=9, color=MUTED)
+    return figure
+
+
+def frame_rows(
+    clips: Array,
+    title: str,
+    frames: Sequence[str],
+    labels: Sequence[str] | None = None,
+    marked: int | None = None,
+) -> Figure:
+    """A row for each clip.
+
+    Args:
+        clips: ``(N, F, C, H, W)`` in [0, 1].
+        title: what they are.
+        frames: a word under each column.
+        labels: a word before each row.
+        marked: a line stands after so many columns.
+    """
+    clips = np.asarray(clips)
+    rows, columns, _, height, width = clips.shape
+    gap = _gap(clips)
+    whole = image_array(clips.reshape(-1, *clips.shape[2:]), columns, gap)
+    figure, axes = _canvas(whole, title, left=0.9 if labels else 0.0, bottom=0.3)
+    _show(axes, whole)
+    axes.set_xticks([at * (width + gap) + width / 2 for at in range(columns)], [*frames])
+    if labels:
+        places = [row * (height + gap) + height / 2 for row in range(rows)]
+        axes.set_yticks(places, [plain(label) for label in labels])
+    if marked is not None and 0 < marked < columns:
+        axes.axvline(marked * (width + gap) - gap / 2, color=MODEL, linewidth=1.6)
     return figure
 
 

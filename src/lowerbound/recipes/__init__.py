@@ -23,7 +23,9 @@ from pathlib import Path
 
 from ..errors import LowerboundError, nearest
 from . import (
+    adversarial,
     autoencoders,
+    autoregressive,
     conditional,
     disentangling,
     flows,
@@ -31,7 +33,9 @@ from . import (
     importance,
     inference,
     linear,
+    matched,
     mixtures,
+    quantized,
     tokens,
     two_stage,
 )
@@ -58,6 +62,10 @@ RECIPES: dict[str, Callable[..., Built]] = {
         linear,
         mixtures,
         flows,
+        quantized,
+        autoregressive,
+        adversarial,
+        matched,
         two_stage,
     )
     for name, function in group.RECIPES.items()

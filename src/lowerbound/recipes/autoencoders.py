@@ -157,12 +157,13 @@ def regularized_autoencoder(
     Reference:
         Ghosh et al. 2020, From variational to deterministic autoencoders, arXiv 1903.12436
     """
+    from ..networks.spectral import normalize_
     from ..objectives.autoencoder import regularized
     from ..training.phase import Phase
 
     model = _autoencoder(data, "regularized_autoencoder", parts)
     if regularizer == "spectral-norm":
-        _normalize(model.decoder)
+        normalize_(model.decoder)
     objective = partial(
         regularized,
         code_norm=code_norm,
@@ -210,21 +211,6 @@ def _denoising(
         noise.start(mean, low, mean + reach if unbounded else torch.ones_like(mean))
     model = DenoisingAutoencoder(plain.encoder, plain.decoder, noise)
     return Built(model, [Phase("denoising", partial(denoising, on=error_on), [model])])
-
-
-def _normalize(decoder: Any) -> None:
-    """Every weight of a network divided by its largest singular value.
-
-    Reference:
-        Miyato et al. 2018, Spectral normalization for generative adversarial networks,
-        arXiv 1802.05957
-    """
-    from torch import nn
-    from torch.nn.utils.parametrizations import spectral_norm
-
-    for module in decoder.modules():
-        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            spectral_norm(module)
 
 
 RECIPES = {

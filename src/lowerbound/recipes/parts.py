@@ -165,7 +165,7 @@ def networks_of(
             f"encoder= and decoder= for networks of one's own"
         )
     levels = data.levels if data.support == "categories" else None
-    return build("network", given, data.event_shape, levels=levels)
+    return build("network", given, data.event_shape, levels=levels, rate=data.sample_rate)
 
 
 def encoder_of(data: DataSpec, coder: Pair, own: Any, family: Any, condition: Any = None) -> Any:

@@ -34,7 +34,8 @@ def two_stage(
     data: DataSpec,
     *,
     base: str = "",
-    prior: Annotated[SlotValue, Slot("prior")] = "gaussian-mixture",
+    prior: Annotated[SlotValue, Slot("prior")] = "auto",
+    given: Literal["auto", "none", "labels", "attributes"] = "auto",
     covariance: Literal["full", "tied", "diagonal", "spherical"] = "full",
     fit: Literal["auto", "em", "gradient"] = "auto",
     samples: Annotated[int, Span(min=1, unit="samples")] = 1,
@@ -49,7 +50,9 @@ def two_stage(
         data: those that the base was trained on.
         base: folder of the finished run, of an autoencoder, a vae, …; the new run holds its
             weights, and opens without it.
-        prior: p(z), what is fitted.
+        prior: p(z), what is fitted; auto is a gaussian-mixture, and of codes that are whole numbers
+            pixelcnn, or transformer where they are no grid of two axes.
+        given: what the prior is conditioned on; auto is what the base is, or nothing.
         covariance: of a gaussian-mixture that is fitted by em.
         fit: by em, which is for a gaussian-mixture alone, or by gradient; auto is em for it and
             gradient for others.
@@ -69,15 +72,19 @@ def two_stage(
     from ..distributions import Delta
     from ..models.two_stage import TwoStage
     from ..objectives.codes import code_density
+    from ..objectives.quantized import code_rate
     from ..training.phase import ClosedForm, Phase
 
     model = _base(data, _made_of(base))
     encoder, decoder = _halves(model)
-    latent_shape = tuple(model.latent_shape)
-    value = resolve(prior, "gaussian-mixture")
+    latent_shape, levels = tuple(model.latent_shape), getattr(model, "levels", None)
+    value = resolve(prior, "gaussian-mixture" if levels is None else _for_codes(model))
     name = value["name"] if isinstance(value, dict) else None
     by_em = fit == "em" or (fit == "auto" and name == "gaussian-mixture")
+    own = getattr(model, "condition", None)
+    condition = _condition(data, own, given)
     if by_em:
+        _refuse_em(model, condition)
         mixture = _mixture(value, latent_shape, covariance)
         fitted: nn.Module = mixture.as_prior()
     else:
@@ -86,22 +93,30 @@ def two_stage(
                 "prior vamp: expected a posterior with a density, of which it is a mixture, came "
                 "the points of an autoencoder; pass --prior gaussian-mixture"
             )
-        fitted = build("prior", value, latent_shape, Around(data, encoder, None))
+        told = None if given == "none" else condition
+        around = Around(data, encoder, told, levels, getattr(model, "heads", None))
+        fitted = build("prior", value, latent_shape, around)
         if not any(p.requires_grad for p in fitted.parameters()):
             raise LowerboundError(
                 f"prior: expected one with something to fit, came {name or type(fitted).__name__}; "
-                "pass --prior gaussian-mixture"
+                f"pass --prior {'gaussian-mixture' if levels is None else _for_codes(model)}"
             )
+        _refuse_other_codes(fitted, name, latent_shape, levels)
     found = TwoStage(
         fitted,
         decoder,
         encoder,
+        base=model,
+        base_conditions=own is not None,
+        prior_conditions=condition is None or _takes_contexts(fitted, given),
         event_shape=tuple(model.event_shape),
         latent_shape=latent_shape,
         no_likelihood=model.no_likelihood,
+        condition=condition,
     )
     if not by_em:
-        return Built(found, [Phase("code_density", code_density, [found.prior])])
+        objective = code_density if levels is None else code_rate
+        return Built(found, [Phase(objective.__name__, objective, [found.prior])])
 
     def solve(model: Any, sweep: Any) -> Iterator[dict[str, float]]:
         return _em(model, sweep, samples)
@@ -149,13 +164,14 @@ def _made_of(base: str) -> dict[str, Any]:
     """What a base is made of: read off its folder, or written down in a run already.
 
     Returns:
-        ``run`` (the folder), ``recipe``, ``arguments`` and ``choices`` (how its data were
-        prepared and split).
+        ``run`` (the folder), ``recipe``, ``arguments``, ``choices`` (how its data were prepared
+        and split) and ``weights`` (what tells them from others; None where nobody noted it).
     """
     if base.startswith("{"):
         try:
             found = json.loads(base)
-            return {key: found[key] for key in ("run", "recipe", "arguments", "choices")}
+            made = {key: found[key] for key in ("run", "recipe", "arguments", "choices")}
+            return {**made, "weights": found.get("weights")}
         except (ValueError, KeyError, TypeError):
             raise LowerboundError(
                 f"base: expected the folder of a run, came {base[:60]!r}; pass --base runs/…"
@@ -170,7 +186,23 @@ def _made_of(base: str) -> dict[str, Any]:
             **{name: options[name] for name in _CHOICES if name in options},
             **{name: options.get(name) for name in _SPLIT},
         },
+        "weights": _digest(Path(base).expanduser()),
     }
+
+
+def _digest(folder: Path) -> str | None:
+    """Of the weights in a run's folder; None where there are none."""
+    import hashlib
+
+    path = _weights(folder)
+    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _weights(folder: Path) -> Path | None:
+    """The file that holds them."""
+    from ..training.state import CHECKPOINT, WEIGHTS
+
+    return next((folder / n for n in (WEIGHTS, CHECKPOINT) if (folder / n).exists()), None)
 
 
 def _description(base: str) -> dict[str, Any]:
@@ -198,10 +230,10 @@ def _description(base: str) -> dict[str, Any]:
 
 
 def _base(data: DataSpec, made: Mapping[str, Any]) -> Any:
-    """The base's model with its weights; untrained where its folder is gone and another run that
-    is being opened holds them."""
+    """The base's model with its weights; untrained where its folder is gone or holds others by now,
+    and the run that is being opened has them."""
     from ..training.checkpoint import fill, load_tensors
-    from ..training.state import CHECKPOINT, WEIGHTS, shipped
+    from ..training.state import WEIGHTS, shipped
     from . import RECIPES
 
     folder = Path(made["run"])
@@ -211,16 +243,16 @@ def _base(data: DataSpec, made: Mapping[str, Any]) -> Any:
     model: Any = function(data, **check(function, made["arguments"])).model
     if not (folder / _DESCRIPTION).is_file():
         return model
+    path = _weights(folder)
+    if made.get("weights") is not None and made["weights"] != _digest(folder):
+        return model  # trained again: the prior belongs to the codes of the weights in its own run
     _refuse_other_data(data, _description(str(folder)), folder)
-    weights, state = folder / WEIGHTS, folder / CHECKPOINT
-    if not weights.exists() and not state.exists():
+    if path is None:
         raise LowerboundError(
             f"base: expected a finished run, came {folder}, which has no weights yet; pass another"
         )
-    if weights.exists():
-        fill(model.state_dict(), load_tensors(weights)[0], weights)
-    else:
-        fill(model.state_dict(), shipped(load_tensors(state)[0]), state)
+    found = load_tensors(path)[0]
+    fill(model.state_dict(), found if path.name == WEIGHTS else shipped(found), path)
     return model
 
 
@@ -259,12 +291,71 @@ def _halves(model: Any) -> tuple[Any, Any]:
             f"base: expected a model with one encoder and one decoder, came "
             f"{type(model).__name__}; pass a run of vae, autoencoder, …"
         )
-    if getattr(model, "condition", None) is not None:
+    return encoder, decoder
+
+
+def _for_codes(model: Any) -> str:
+    """The prior that fits a grid of whole numbers."""
+    axes = len(model.latent_shape) - bool(getattr(model, "heads", False))
+    return "pixelcnn" if axes == 2 else "transformer"
+
+
+def _condition(data: DataSpec, own: Any, given: str) -> Any:
+    """What makes the contexts: the base's, or one for the prior alone; None for nothing."""
+    from .autoregressive import condition_of
+
+    if own is None:
+        return None if given == "auto" else condition_of("two-stage", data, given)
+    side = getattr(own, "side", None)
+    if getattr(own, "of_x", False) or side == "position":
+        raise LowerboundError(
+            "base: expected a model of whole data without a condition, or given labels or "
+            "attributes, came one with another; pass a run of vae, autoencoder, vq-vae, …"
+        )
+    if given not in ("auto", "none", side):
+        raise LowerboundError(
+            f"given: expected what the base is conditioned on, {side}, or none, came {given}; "
+            f"pass --given {side}"
+        )
+    return own
+
+
+def _takes_contexts(fitted: Any, given: str) -> bool:
+    """Whether a prior was built for the condition."""
+    return given != "none" and bool(getattr(fitted, "event_ranks", ()))
+
+
+def _refuse_em(model: Any, condition: Any) -> None:
+    if getattr(model, "levels", None) is not None:
+        raise LowerboundError(
+            "fit: expected codes that are numbers for em, came whole ones, of which there is no "
+            f"density; pass --prior {_for_codes(model)}"
+        )
+    if condition is not None:
         raise LowerboundError(
             "base: expected an unconditional model, for a prior of the codes alone, came one with "
-            "a condition; pass a run of vae, autoencoder, …"
+            "a condition; pass a run of vae, autoencoder, …, or --fit gradient"
         )
-    return encoder, decoder
+
+
+def _refuse_other_codes(
+    fitted: Any, name: str | None, latent_shape: tuple[int, ...], levels: int | None
+) -> None:
+    """A prior of other codes than these."""
+    network = getattr(fitted, "network", None)
+    known = getattr(network, "levels", None)
+    if (known is None) != (levels is None):
+        raise LowerboundError(
+            f"prior: expected one of codes that are {'real' if levels is None else 'whole'} "
+            f"numbers, as the base's are, came {name or type(fitted).__name__}; pass --prior "
+            f"{'gaussian-mixture' if levels is None else 'pixelcnn'}"
+        )
+    shape = tuple(getattr(fitted, "event_shape", latent_shape))
+    if known != levels or shape != latent_shape:
+        raise LowerboundError(
+            f"prior: expected one of codes of shape {latent_shape} with {levels} levels, which the "
+            f"base has, came one fitted to codes of shape {shape} with {known}; fit it to these"
+        )
 
 
 def settled(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ A slot's value is ``"auto"``, a name, ``{"name": name, **options}``, or (from Py
 ``nn.Module`` that is already built.
 
 >>> sorted(REGISTRIES["network"])
-['conv', 'mlp']
+['conv', 'mlp', 'video', 'wave']
 >>> build("likelihood", {"name": "gaussian", "sigma": "learnt"}, (784,))
 Traceback (most recent call last):
     ...
@@ -23,7 +23,7 @@ from typing import Any
 
 from ..errors import LowerboundError, nearest
 from ..options import Slot, check, name_of, options_of
-from . import corruptions, likelihoods, networks, posteriors, priors
+from . import corruptions, likelihoods, networks, posteriors, priors, quantizers
 from .types import Activation, Around, Builders, SlotValue
 
 __all__ = ["REGISTRIES", "Activation", "Around", "SlotValue", "build", "check_slot", "resolve"]
@@ -34,6 +34,7 @@ REGISTRIES: dict[str, Builders] = {
     "posterior": posteriors.BUILDERS,
     "network": networks.BUILDERS,
     "corruption": corruptions.BUILDERS,
+    "quantizer": quantizers.BUILDERS,
 }
 
 

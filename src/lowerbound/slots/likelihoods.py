@@ -95,10 +95,49 @@ def discretized_logistic(
     return DiscretizedLogisticMixture(event_shape, levels=levels, components=components)
 
 
+def wavenet(
+    event_shape: tuple[int, ...],
+    *,
+    levels: Annotated[int, Span(min=2, unit="levels")] = 256,
+    width: Annotated[int, Span(min=1, unit="channels")] = 32,
+    depth: Annotated[int, Span(min=1, unit="layers")] = 9,
+    stacks: Annotated[int, Span(min=1)] = 2,
+    skip: Annotated[int, Span(min=1, unit="channels")] = 64,
+    local: Annotated[int, Span(min=1)] = 16,
+    outputs: Literal["categorical", "logistic"] = "categorical",
+    components: Annotated[int, Span(min=1)] = 4,
+    drop: Annotated[float, Span(min=0, max=1)] = 0.0,
+) -> Family:
+    """WaveNet: samples of sound, each given those before it and the code around it.
+
+    Args:
+        event_shape: samples of one window.
+        levels: mu-law levels of a sample; recipes take it from the data.
+        width: channels of the residual path.
+        depth: layers of a stack, dilated 1 to 2^(depth - 1).
+        stacks: how many; a sample sees stacks * (2^depth - 1) before it.
+        skip: channels of the output path.
+        local: numbers in the context that each sample is told of the code.
+        outputs: of a sample: categorical, or logistic, a mixture discretized on the levels.
+        components: of the mixture.
+        drop: share of training examples that are told nothing, so that samples can be guided.
+
+    Reference:
+        van den Oord et al. 2016, WaveNet: a generative model for raw audio, arXiv 1609.03499
+    """
+    from ..autoregressive.likelihood import WaveNetLikelihood
+
+    return WaveNetLikelihood(
+        event_shape, levels, width=width, depth=depth, stacks=stacks, skip=skip, local=local,
+        outputs=outputs, components=components, drop=drop,
+    )  # fmt: skip
+
+
 BUILDERS: Builders = {
     "bernoulli": bernoulli,
     "continuous-bernoulli": continuous_bernoulli,
     "gaussian": gaussian,
     "categorical": categorical,
     "discretized-logistic": discretized_logistic,
+    "wavenet": wavenet,
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..errors import LowerboundError
 from ..options import Span
-from . import conditional_priors, flow_priors
+from . import autoregressive_priors, conditional_priors, flow_priors, shaped_priors
 from .types import Around, Builders
 
 if TYPE_CHECKING:
@@ -122,4 +122,6 @@ BUILDERS: Builders = {
     "sphere": sphere,
     **conditional_priors.BUILDERS,
     **flow_priors.BUILDERS,
+    **shaped_priors.BUILDERS,
+    **autoregressive_priors.BUILDERS,
 }

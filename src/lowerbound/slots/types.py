@@ -26,8 +26,13 @@ class Around(NamedTuple):
         data: what there is to know of the data.
         posterior: q(z | x, c), a module; None where there is none.
         condition: what the model is conditioned on, a module; None where it is on nothing.
+        levels: of codes that are whole numbers, how many values each has; None of others.
+        heads: of those, whether the first axis of a code are several of one position; None: if it
+            has three axes.
     """
 
     data: DataSpec
     posterior: Module | None = None
     condition: Module | None = None
+    levels: int | None = None
+    heads: bool | None = None

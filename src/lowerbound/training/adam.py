@@ -53,6 +53,8 @@ class Adam:
 
     def update(self, gradients: Sequence[Tensor], scalars: Tensor) -> None:
         """Move the parameters once."""
+        if not self.parameters:
+            return
         with torch.no_grad():
             if torch.compiler.is_compiling():
                 self._traced(gradients, scalars)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -136,6 +136,14 @@ class Processes:
         if self._fabric is None:
             return number
         return float(self.average(torch.tensor(number, dtype=torch.float64)))
+
+    def agree(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Make tensors on all processes those of the first, in place."""
+        if self._fabric is None:
+            return
+        with torch.no_grad():
+            for tensor in tensors:
+                torch.distributed.broadcast(tensor, 0)
 
     def any(self, *flags: bool) -> list[bool]:
         """For each flag, whether it is up on any process; one message."""

@@ -123,7 +123,7 @@ class _Loop:
                 # Agreed between processes, for schedules and the end may follow the clock.
                 state.seconds = self.processes.mean(earlier + now - begun)
                 speed = (state.step - told_step) * self.stepper.batch_size / (now - told)
-                yield self._report(speed, self.stepper.rate(clock))
+                yield self._report(speed, self.stepper.learning_rate(clock))
                 over_time = options["minutes"] and state.seconds >= 60.0 * options["minutes"]
                 stopped, over, due = self.processes.any(
                     stop(), bool(over_time), time.perf_counter() - saved >= save_every
@@ -190,10 +190,11 @@ class _Loop:
                 self.stepper.scheduled(self.stepper.clock()),
             )
         values = self._told(measured)
-        score = _score(values)
+        score, final = self._score(values)
         score = self.processes.mean(score)  # what follows from it must be the same on all
-        best = state.best is None or score > state.best
+        best = not final or state.best is None or score > state.best
         state.best, state.waited = (score, 0) if best else (state.best, state.waited + 1)
+        state.best = state.best if final else None
         if best and self.options["patience"] and self.folder is not None and self._writes:
             state.save_weights(self.folder)
         epoch = state.step / self.stepper.per_epoch
@@ -206,6 +207,17 @@ class _Loop:
             values,
             best,
         )
+
+    def _score(self, values: Mapping[str, float]) -> tuple[float, bool]:
+        """The score of the phases that run to the end, and whether all phases have begun: what
+        comes before is of a model that is not yet whole."""
+        phases = [step.phase for step in self.stepper.steps]
+        last = [phase for phase in phases if phase.window[1] == 1.0]
+        if len(last) < len(phases):
+            theirs = tuple(f"{phase.name}/" for phase in last)
+            values = {name: value for name, value in values.items() if name.startswith(theirs)}
+        progress = self.stepper.clock().progress
+        return _score(values), all(phase.window[0] <= progress for phase in phases)
 
     def _save(self) -> Iterator[Event]:
         """A checkpoint, of a state that is known to be finite."""

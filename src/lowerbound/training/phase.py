@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from lowerbound.errors import LowerboundError
+
 if TYPE_CHECKING:
     from lowerbound.bounds import Terms
 
@@ -21,6 +23,11 @@ class Phase:
     A plain VAE has one phase, a GAN two. During a phase every other module's ``requires_grad`` is
     off, so that one player cannot leak its gradient into another.
 
+    A module may hold parameters that are running means, not descended: its attribute ``averages``
+    maps their names to a decay. What reaches such a parameter p as its gradient g is the batch's
+    statistic, and p becomes decay·p + (1 − decay)·g. So microbatches and processes are averaged
+    before it moves, and a resumed run finds it among the weights.
+
     Args:
         name: for metrics and messages: ``"elbo"``, ``"discriminator"``.
         objective: ``objective(model, x, *context, **scheduled) -> Terms``; its ``loss``, a mean
@@ -31,6 +38,16 @@ class Phase:
         scheduled: keyword arguments of the objective that change over the run, by name; they reach
             it as 0-d tensors, since a changing Python number would recompile it.
         learning_rate: factor on the run's learning rate.
+        window: the share of the run in which the phase runs, ``(begin, end)``; learning rate,
+            warm-up and its own schedules take it for the whole. Held-out reports are of all phases.
+        upkeep: ``(every, function)``: ``function(model, x, *context, step=step)`` is called, eager
+            and without a gradient, before the phase's updates number 0, every, 2 every, …: to start
+            a codebook on data, or its dead entries anew. x is the whole batch, of all processes and
+            microbatches; what it draws is a function of the run's seed and of the step. It may
+            change parameters that the phase moves, and buffers.
+
+    Raises:
+        LowerboundError: a window that is no part of the run, or an upkeep in no number of steps.
     """
 
     name: str
@@ -39,6 +56,26 @@ class Phase:
     every: int = 1
     scheduled: dict[str, Schedule] = field(default_factory=dict)
     learning_rate: float = 1.0
+    window: tuple[float, float] = (0.0, 1.0)
+    upkeep: tuple[int, Callable[..., None]] | None = None
+
+    def __post_init__(self) -> None:
+        begin, end = self.window
+        if not 0.0 <= begin < end <= 1.0:
+            raise LowerboundError(
+                f"phase '{self.name}': expected a window (begin, end) with 0 <= begin < end <= 1, "
+                f"came {self.window}; pass (0.0, 1.0) for the whole run"
+            )
+        if self.upkeep is not None and self.upkeep[0] < 1:
+            raise LowerboundError(
+                f"phase '{self.name}': expected an upkeep every 1 or more steps, came "
+                f"{self.upkeep[0]}"
+            )
+
+    def runs(self, progress: float) -> bool:
+        """Whether a step at this share of the run is in the phase's window."""
+        begin, end = self.window
+        return begin <= progress and (progress < end or end == 1.0)
 
 
 @dataclass

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lowerbound.distributions import Head, set_precision
+from lowerbound.distributions import Reducible, set_precision
 from lowerbound.errors import LowerboundError
 
 from .checkpoint import fill, load_tensors, save_tensors
@@ -38,22 +38,54 @@ class TrainingState:
         self._live = [parameter for step in steps for parameter in step.parameters]
         self._names = _names(model, steps)
         self._average = [p.detach().clone() for p in self._live] if ema else []
+        self._settled: set[int] = set()
 
-    def average(self) -> None:
-        """Fold the weights into their moving average."""
-        if self._average:
-            with torch.no_grad():
+    def average(self, updated: Sequence[int] = ()) -> None:
+        """Fold the weights into their moving average.
+
+        Args:
+            updated: numbers of the phases that ran in this step. One with a window is averaged over
+                its own steps alone.
+        """
+        if not self._average:
+            return
+        with torch.no_grad():
+            for number, step in enumerate(self.steps):
+                count = self.step + 1
+                if step.phase.window != (0.0, 1.0):
+                    if number not in updated:
+                        continue
+                    count = step.optimizer.count
                 # The mean of the weights so far, not of zeros or of the initial ones with them: a
                 # function of the step, so that a resumed run averages alike.
-                weight = (1.0 - self.decay) / (1.0 - self.decay ** (self.step + 1))
-                torch._foreach_lerp_(self._average, self._live, weight)  # ty: ignore[no-matching-overload]
+                weight = (1.0 - self.decay) / (1.0 - self.decay**count)
+                average, live = self._average[self._part(number)], self._live[self._part(number)]
+                torch._foreach_lerp_(average, live, weight)  # ty: ignore[no-matching-overload]
+
+    def settle(self, number: int) -> None:
+        """A phase is over: what it moved alone is from now on what the run ships of it, and what
+        later phases build on."""
+        if not self._average or number in self._settled:
+            return
+        self._settled.add(number)
+        others = {id(p) for i, s in enumerate(self.steps) if i != number for p in s.parameters}
+        part = self._part(number)
+        with torch.no_grad():
+            for parameter, value in zip(self._live[part], self._average[part], strict=True):
+                if id(parameter) not in others:
+                    parameter.copy_(value)
+
+    def _part(self, number: int) -> slice:
+        """Where a phase's parameters are among all."""
+        begin = sum(len(step.parameters) for step in self.steps[:number])
+        return slice(begin, begin + len(self.steps[number].parameters))
 
     @contextlib.contextmanager
     def shipped_weights(self) -> Generator[None]:
         """The model in evaluation mode and full precision, with the weights that the run ships:
         averaged if asked."""
         kept = [p.detach().clone() for p in self._live] if self._average else []
-        heads = [(m, m.precision) for m in self.model.modules() if isinstance(m, Head)]
+        heads = [(m, m.precision) for m in self.model.modules() if isinstance(m, Reducible)]
         was_training = self.model.training
         self.model.eval()
         set_precision(self.model, None)
@@ -127,6 +159,7 @@ class TrainingState:
         """Try a step and take it back."""
         kept = {name: tensor.detach().clone() for name, tensor in self.tensors().items()}
         counts = [step.optimizer.count for step in self.steps]
+        settled = set(self._settled)
         try:
             yield
         finally:
@@ -135,6 +168,7 @@ class TrainingState:
                     tensor.copy_(kept[name])
             for step, count in zip(self.steps, counts, strict=True):
                 step.optimizer.count = count
+            self._settled = settled
 
 
 def shipped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

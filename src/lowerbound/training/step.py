@@ -51,6 +51,14 @@ class PhaseStep:
             if parameter.requires_grad
         }
         self.parameters = list(named.values())
+        decays = {
+            id(getattr(module, name)): decay
+            for owner in phase.moves
+            for module in owner.modules()
+            for name, decay in getattr(module, "averages", {}).items()
+        }
+        #: Of each parameter the decay with which it averages; None if it descends.
+        self.decays: list[float | None] = [decays.get(id(p)) for p in self.parameters]
         if not self.parameters:
             raise LowerboundError(
                 f"phase '{phase.name}' moves no parameter that requires a gradient; "
@@ -58,7 +66,7 @@ class PhaseStep:
             )
         self.clip: float | None = options["clip"]
         self.optimizer = Adam(
-            self.parameters,
+            [p for p, decay in zip(self.parameters, self.decays, strict=True) if decay is None],
             beta1=options["beta1"],
             beta2=options["beta2"],
             epsilon=options["epsilon"],
@@ -89,6 +97,10 @@ class PhaseStep:
         tensors = (*self.parameters, *self.optimizer.first, *self.optimizer.second)
         return bool(torch.stack([tensor.detach().isfinite().all() for tensor in tensors]).all())
 
+    def prepared(self, source: Tensor, index: Tensor | None) -> Tensor:
+        """x of a microbatch."""
+        return self.prepare(source if index is None else source.index_select(0, index))
+
     def compile(self, apart: bool) -> None:
         """Compile the step; with `apart`, its two halves."""
         if apart:
@@ -104,7 +116,7 @@ class PhaseStep:
         side: Tensor | None,
         scheduled: Mapping[str, Tensor],
     ) -> Terms:
-        x = self.prepare(source if index is None else source.index_select(0, index))
+        x = self.prepared(source, index)
         return self.phase.objective(self.model, x, *contexts(self.model, x, side), **scheduled)
 
     def _gradients(
@@ -125,6 +137,8 @@ class PhaseStep:
 
     def _update(self, gradients: Sequence[Tensor], scalars: Tensor) -> Tensor:
         """Clip and move; the gradient's norm (1,) before clipping, (0,) if it is not clipped."""
+        if len(self.optimizer.parameters) < len(self.parameters):
+            gradients = self._averaged(gradients)
         if self.clip is None:
             self.optimizer.update(gradients, scalars)
             return scalars.new_zeros(0)
@@ -133,6 +147,17 @@ class PhaseStep:
             factor = (self.clip / (norm + 1e-6)).clamp(max=1.0)
             self.optimizer.update([g * factor for g in gradients], scalars)
         return norm.reshape(1)
+
+    def _averaged(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """Move the running means; the gradients of the others."""
+        left = []
+        with torch.no_grad():
+            for p, g, decay in zip(self.parameters, gradients, self.decays, strict=True):
+                if decay is None:
+                    left.append(g)
+                else:
+                    p.lerp_(g.to(p.dtype), 1.0 - decay)
+        return left
 
     def _whole(
         self,

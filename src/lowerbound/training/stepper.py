@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lowerbound.collectives import gather
 from lowerbound.data import Data, Loader, Order, Prepare
 from lowerbound.errors import LowerboundError
 
@@ -18,7 +19,9 @@ from .options import batch_size, refuse_unfit, total_steps
 from .phase import Phase
 from .schedules import Clock, learning_rate
 from .state import TrainingState
-from .step import PhaseStep
+from .step import PhaseStep, contexts
+
+_UPKEEP = 0x0FCEE9  # keeps its noise apart from that of the shards
 
 Batch = tuple[Tensor, Tensor | None, Tensor | None]
 
@@ -48,6 +51,7 @@ class Stepper:
         self.device = engine.pick_device(options["accelerator"])
         self.model = model.to(self.device).train()
         self.prepare = Prepare(data.spec).to(self.device)
+        _refuse_idle(phases)
         self.steps = [PhaseStep(model, phase, self.prepare, options) for phase in phases]
         self.state = TrainingState(model, self.steps, options["ema"])
         self.count = len(data.train)
@@ -64,7 +68,7 @@ class Stepper:
         self.rate = learning_rate(options)
         self.per_epoch = self.count / self.batch_size
         self.total = total_steps(options, self.per_epoch)
-        self.pending: list[list[Tensor]] = [[] for _ in phases]
+        self.pending: list[list[tuple[int, Tensor]]] = [[] for _ in phases]  # step, values
         self.saved_at = -1
 
     def first_batch(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
@@ -82,11 +86,18 @@ class Stepper:
     def scheduled(self, clock: Clock) -> list[dict[str, Tensor]]:
         return [
             {
-                name: torch.tensor(schedule(clock), dtype=torch.float32, device=self.device)
+                name: torch.tensor(
+                    schedule(clock.within(phase.window)), dtype=torch.float32, device=self.device
+                )
                 for name, schedule in phase.scheduled.items()
             }
             for phase in (step.phase for step in self.steps)
         ]
+
+    def learning_rate(self, clock: Clock) -> float:
+        """The run's learning rate: that of the last phase that is at work."""
+        at_work = [step.phase for step in self.steps if step.phase.runs(clock.progress)]
+        return self.rate(clock.within(at_work[-1].window))
 
     def compile(self) -> str | None:
         """Compile every phase's step and try it once; what went wrong, in a line, or None."""
@@ -95,7 +106,7 @@ class Stepper:
             step.compile(self.apart)
         try:
             with self.state.untouched():
-                self.advance(record=False)
+                self.advance(record=False, everything=True)
         except Exception as error:  # whatever a compiler may raise: eager is always there
             for step in self.steps:
                 step.whole, step.gradients, step.update = (
@@ -106,15 +117,22 @@ class Stepper:
             return " ".join((str(error).strip() or type(error).__name__).split())[:200]
         return None
 
-    def advance(self, record: bool = True) -> Clock:
-        """One step of every phase that is due."""
+    def advance(self, record: bool = True, everything: bool = False) -> Clock:
+        """One step of every phase that is due; of `everything`, due or not."""
         step, clock = self.state.step, self.clock()
-        microbatches, rate = self._fetch(step), self.rate(clock)
+        microbatches = self._fetch(step)
+        updated = []
         for number, (phase, numbers) in enumerate(
             zip(self.steps, self.scheduled(clock), strict=True)
         ):
-            if step % phase.phase.every:
+            window = phase.phase.window
+            if window[1] < 1.0 and clock.progress >= window[1]:
+                self.state.settle(number)
+            due = step % phase.phase.every == 0 and phase.phase.runs(clock.progress)
+            if not (due or everything):
                 continue
+            self._upkeep(phase, number, microbatches)
+            rate = self.rate(clock.within(window))
             scalars = phase.optimizer.scalars(rate * phase.phase.learning_rate)
             scalars = scalars if self.device.type == "cpu" else scalars.to(self.device)
             if not self.apart:
@@ -123,9 +141,33 @@ class Stepper:
             else:
                 values = self._averaged(phase, number, microbatches, numbers, scalars)
             if record:
-                self.pending[number].append(values)
-        self.state.average()
+                self.pending[number].append((step, values))
+            updated.append(number)
+        self.state.average(updated)
         return clock
+
+    def _upkeep(self, phase: PhaseStep, number: int, microbatches: list[Batch]) -> None:
+        """What a phase wants done between its updates, on all processes alike."""
+        if phase.phase.upkeep is None:
+            return
+        every, function = phase.phase.upkeep
+        done = phase.optimizer.count
+        if done % every:
+            return
+        seed, step = self.options["seed"], self.state.step
+        first = self.processes.rank * len(microbatches)
+        prepared = []
+        with torch.no_grad():
+            for offset, (source, index, _) in enumerate(microbatches):
+                seed_noise(self.device, seed, step, number, first + offset)
+                prepared.append(phase.prepared(source, index))
+            x = gather(torch.cat(prepared))
+            sides = [side for _, _, side in microbatches if side is not None]
+            side = gather(torch.cat(sides)) if sides else None
+            seed_noise(self.device, seed, step, number, _UPKEEP)
+            function(self.model, x, *contexts(self.model, x, side), step=done)
+        # The same arithmetic on the same numbers, but perhaps on other devices.
+        self.processes.agree([*phase.parameters, *self.model.buffers()])
 
     def _fetch(self, step: int) -> list[Batch]:
         """This process's microbatches of a step: (source, index or None, side or None)."""
@@ -174,12 +216,10 @@ class Stepper:
         for step, pending in zip(self.steps, self.pending, strict=True):
             if not pending:
                 continue
-            table = torch.stack(pending).double().cpu()  # (steps, values)
+            table = torch.stack([values for _, values in pending]).double().cpu()  # (steps, values)
             bad = (~table.isfinite()).any(1).nonzero()
             if len(bad):
-                every = step.phase.every
-                last = (self.state.step - 1) // every * every
-                self.refuse("loss", step, last - (len(pending) - 1 - int(bad[0])) * every)
+                self.refuse("loss", step, pending[int(bad[0])][0])
             prefix = "" if len(self.steps) == 1 else f"{step.phase.name}/"
             pairs = zip(step.names, table.mean(0).tolist(), strict=True)
             means |= {prefix + name: value for name, value in pairs}
@@ -202,3 +242,17 @@ class Stepper:
         for step in self.steps:  # a finite loss may have a gradient that is not
             if not step.is_finite():
                 self.refuse("gradient", step, self.state.step - 1)
+
+
+def _refuse_idle(phases: Sequence[Phase]) -> None:
+    """Refuse windows that leave a part of the run without a phase."""
+    reached = 0.0
+    for begin, end in sorted(phase.window for phase in phases):
+        if begin > reached:
+            break
+        reached = max(reached, end)
+    if reached < 1.0:
+        raise LowerboundError(
+            f"expected phases whose windows cover the run, came none at {reached:.3g} of it; "
+            "let one end at 1.0, and each begin where another still runs or ends"
+        )

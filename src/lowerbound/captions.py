@@ -1,0 +1,52 @@
+"""What the pictures of a run show, in words: title and caption by the picture's name."""
+
+from __future__ import annotations
+
+CAPTIONS: dict[str, tuple[str, str]] = {
+    "reconstructions": (
+        "Reconstructions",
+        "Held-out data and what the model makes of them: the likelihood's mean at the posterior's "
+        "mean, or at the likeliest component of a mixture.",
+    ),
+    "denoised": (
+        "Denoised",
+        "Held-out data, the same corrupted as in training, and what the model makes of the "
+        "corrupted. A masked autoencoder is trained on the hidden part alone.",
+    ),
+    "samples": (
+        "Samples",
+        "Codes drawn from the prior, decoded: images as the likelihood's mean, tables as draws.",
+    ),
+    "samples_of_each_class": (
+        "Samples of each class",
+        "A row for each label that the model is conditioned on: codes drawn from the prior, and "
+        "the likelihood's mean.",
+    ),
+    "completions": (
+        "Completions",
+        "Held-out data without the part that is missing (orange), as they are, and completed with "
+        "codes drawn from the prior: the likelihood's mean, the observed part as it is. Of a "
+        "table: held-out rows, and the same with the missing part drawn.",
+    ),
+    "latent_map": (
+        "Codes of held-out data",
+        "The posterior's means: as they are if there are two dimensions, else their first two "
+        "principal components.",
+    ),
+    "components": (
+        "Components in use",
+        "How many held-out examples each component is the likeliest of.",
+    ),
+    "mixture": (
+        "Mixture",
+        "The components over held-out data, x as the model sees it.",
+    ),
+    "manifold": (
+        "Learned manifold",
+        "What the code plane decodes to, at even steps of the prior's probability.",
+    ),
+    "latent_usage": (
+        "Code dimensions in use",
+        "The rate of each dimension; one near zero carries nothing about the data.",
+    ),
+}

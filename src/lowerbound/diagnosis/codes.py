@@ -1,0 +1,263 @@
+"""Whether codes say something of the data, and whether the prior knows where they are."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..distributions import sample_with_log_prob
+from ..evaluation.decoding import evaluating
+from . import check
+from .check import Check
+from .evidence import Evidence
+from .finding import Finding, number
+
+Array = NDArray[Any]
+
+#: An entropy bound: with so little in the codes, they cannot even say in which half of the data an
+#: example lies, once in seven (log 2 = 0.69 nats would say it always).
+SAYS_NOTHING = 0.1
+#: Chance that a classifier puts a code of data above a code of the prior: 1/2 where they are one.
+TOLD_APART = 0.9
+#: Of the entries that as many draws from uniform usage would show, how many have to be seen.
+SEEN = 0.5
+
+
+def collapsed(evidence: Evidence) -> Finding | None:
+    """Whether the codes say anything of x, and whether the decoder listens."""
+    if evidence.codes.index:
+        return None  # of codebooks there is a check of its own
+    rate = evidence.log_likelihood.rate.double()
+    nats, size = float(rate.mean()), evidence.codes.means.shape[1]
+    active = evidence.codes.active_units
+    each = evidence.codes.kl_per_dimension
+    listens, error = _listening(evidence)
+    evidence.measured["rate"] = f"{number(nats)} nats, {active} of {size} dimensions active"
+    evidence.measured["decoder listens"] = (
+        f"another example's code costs {number(listens)} ± {number(error)} nats"
+    )
+    # 3 standard errors: once in a thousand by chance.
+    if nats >= SAYS_NOTHING and listens > max(3.0 * error, 0.0):
+        return None
+    arguments = evidence.arguments
+    numbers = {"rate": nats, "active_units": active, "latent_dim": size, "listens": listens}
+    text = f"rate {number(nats)} nats, {active} of {size} dimensions active"
+    if each is not None:
+        text += f", KL of the best dimension {number(float(each.max()))} nats"
+        numbers["kl_per_dimension"] = each.tolist()
+    text += (
+        f"; decoding another example's code instead costs {number(listens)} ± {number(error)} nats"
+    )
+    beta = arguments.get("beta")
+    says = "the codes say nothing of the data, and the decoder has learned to do without them"
+    if isinstance(beta, int | float) and beta > 1.0:
+        numbers["beta"] = beta
+        says = f"the rate weighs β = {beta:g} times in the objective, so that any code costs more "
+        says += "than it can save, and all were given up"
+        return Finding(
+            "posterior-collapse", says, text, "--beta 1, or less than it is by far", numbers
+        )
+    helps = "--recipe free-bits-vae, --recipe beta-vae with a --warmup, a weaker decoder"
+    if evidence.spec.dimensions <= 3:
+        helps += "; of so few numbers a flow knows the density itself: --recipe neural-spline"
+    return Finding("posterior-collapse", says, text, helps, numbers)
+
+
+def _listening(evidence: Evidence) -> tuple[float, float]:
+    """Mean of log p(x|z) − log p(x|z of another example), and its standard error, nats."""
+    x, context = evidence.x("test"), evidence.context("test")
+    model = evidence.model
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(evidence.seed)
+        parts = []
+        for first in range(0, len(x), 128):
+            here = x[first : first + 128]
+            c = [each[first : first + 128] for each in context]
+            if len(here) < 2:
+                continue
+            z = sample_with_log_prob(model.encode(here, *c), ())[0]
+            own = model.decode(z, *c).log_prob(here)
+            parts.append(own - model.decode(z.roll(1, 0), *c).log_prob(here))
+        found = torch.cat(parts).double()
+    return float(found.mean()), float(found.std()) / math.sqrt(len(found))
+
+
+def dead_codes(evidence: Evidence) -> Finding | None:
+    """How many of a codebook's entries are used."""
+    indices = _indices(evidence)  # (N, H)
+    levels = _levels(evidence.model) or 1
+    per_head = [len(column.unique()) for column in indices.T]
+    draws = len(indices)
+    # Of K entries that are all as likely, n draws show K (1 − (1 − 1/K)^n) on average.
+    expected = levels * -math.expm1(draws * math.log1p(-1.0 / levels)) if levels > 1 else 1.0
+    used = float(np.mean(per_head))
+    perplexity = float(np.mean([_perplexity(column, levels) for column in indices.T]))
+    evidence.measured["codebook"] = (
+        f"{number(used)} of {levels} entries used, perplexity {number(perplexity)}"
+    )
+    if used >= SEEN * expected:
+        return None
+    return Finding(
+        "dead-codes",
+        "most entries of the codebook are never used: they lie where no encoder output comes, and "
+        "an entry that is never chosen is never moved",
+        f"{number(used)} of {levels} entries used by {draws:,} codes, where as many draws from "
+        f"uniform usage would show {number(expected)}; perplexity {number(perplexity)}",
+        "a codebook that starts from the data and puts dead entries anew: --quantizer.start kmeans "
+        "--quantizer.restart 0.05; --quantizer fsq, which has no entries to die; or fewer of them",
+        {"used": used, "levels": levels, "expected": expected, "perplexity": perplexity},
+    )
+
+
+def has_codebook(evidence: Evidence) -> str | None:
+    """Asks for codes that are entries of a codebook."""
+    why = check.codes(evidence)
+    if why is not None:
+        return why
+    if _levels(evidence.model) is None:
+        return "the codes are no entries of a codebook"
+    return None
+
+
+def _levels(model: Any) -> int | None:
+    """K of a model of a codebook; None of others."""
+    levels = getattr(model, "levels", None)
+    return levels if isinstance(levels, int) and hasattr(model, "uniform_rate") else None
+
+
+def _indices(evidence: Evidence) -> Tensor:
+    """Entries chosen for the test examples: int64 ``(draws, heads)``, a row for each position."""
+    model = evidence.model
+    x, context = evidence.x("test"), evidence.context("test")
+    parts = []
+    with evaluating(model), torch.no_grad():
+        for first in range(0, len(x), 128):
+            c = [each[first : first + 128] for each in context]
+            parts.append(model.encode(x[first : first + 128], *c).mean)
+    found = torch.cat(parts)
+    grid = tuple(getattr(model, "grid", found.shape[1:]))
+    several = getattr(model, "heads", False) is True  # then the grid itself leads with them
+    heads = grid[0] if several else max(1, found[0].numel() // max(1, math.prod(grid)))
+    # Heads lead, as in (H, h, w): a residual codebook's first entries are no neighbours' of others.
+    return found.reshape(len(found), heads, -1).transpose(1, 2).reshape(-1, heads)
+
+
+def _perplexity(column: Tensor, levels: int) -> float:
+    share = torch.bincount(column.reshape(-1), minlength=levels).double() / column.numel()
+    return float(torch.special.entr(share).sum().exp())
+
+
+def hole(evidence: Evidence) -> Finding | None:
+    """Whether codes drawn from the prior are where the decoder has ever been."""
+    ours = torch.cat([_draws(evidence, split) for split in ("train", "test")])
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(evidence.seed + 1)
+        theirs = evidence.model.prior().sample((len(ours),)).flatten(1)
+    area, nats = told_apart(ours.numpy(), theirs.numpy(), evidence.seed)
+    evidence.measured["codes against the prior"] = (
+        f"told apart in {100 * area:.0f} % of pairs, KL(q(z)‖p(z)) at least {number(nats)} nats"
+    )
+    if area < TOLD_APART:
+        return None
+    numbers = {"told_apart": area, "kl_at_least": nats, "draws": len(ours)}
+    beta = evidence.arguments.get("beta")
+    helps = (
+        f"fit a prior to the codes: --recipe two-stage --base {evidence.run.path}; or --prior flow"
+        " or --prior vamp in training"
+    )
+    if isinstance(beta, int | float) and beta < 1.0:
+        numbers["beta"] = beta
+        helps = f"--beta 1 (it is {beta:g}, so that the rate hardly counts); or {helps}"
+    return Finding(
+        "prior-hole",
+        "codes of data and codes from the prior lie apart, so that samples begin where the decoder "
+        "was never trained",
+        f"a classifier of codes (logistic, in their squares and products) ranks {len(ours):,} "
+        f"codes of data above codes of the prior in {100 * area:.1f} % of held-out pairs (50 % "
+        f"were they one); KL(q(z) ‖ p(z)) at least {number(nats)} nats",
+        helps,
+        numbers,
+    )
+
+
+def free_prior(evidence: Evidence) -> str | None:
+    """Asks for a prior over numbers that depends on nothing else."""
+    why = check.codes(evidence)
+    if why is not None:
+        return why
+    if evidence.codes.index:
+        return "codes are indices, of which the bound's rate says the same"
+    if evidence.context("test"):
+        return "the prior is one for each condition"
+    return None
+
+
+def _draws(evidence: Evidence, split: str) -> Tensor:
+    """A code of each example, z ~ q(z|x): draws from the aggregate posterior ``(N, latent)``."""
+    x = evidence.x(split)
+    with evaluating(evidence.model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(evidence.seed)
+        parts = [sample_with_log_prob(evidence.model.encode(p), ())[0] for p in x.split(128)]
+    return torch.cat(parts).flatten(1).float()
+
+
+def told_apart(ours: Array, theirs: Array, seed: int = 0) -> tuple[float, float]:
+    """A classifier two-sample test, and what it says of the divergence.
+
+    A logistic regression on codes, their squares and products (at most 40 directions, the ones of
+    the greatest difference in mean or variance) is fitted to one half, and judged on the other.
+
+    Args:
+        ours: draws from q(z), ``(N, D)``.
+        theirs: draws from p(z), ``(N, D)``.
+        seed: of the halves.
+
+    Returns:
+        area under the receiver operating characteristic, of held-out draws: the chance that a draw
+        of q is ranked above one of p; and a lower bound on KL(q‖p), nats, by Donsker and Varadhan:
+        E_q[T] − log E_p[e^T], T the classifier's logit.
+
+    References:
+        Lopez-Paz & Oquab 2017, Revisiting classifier two-sample tests, arXiv 1610.06545;
+        Donsker & Varadhan 1983; Rosca, Lakshminarayanan & Mohamed 2018, Distribution matching in
+        variational inference, arXiv 1802.06847
+    """
+    from scipy.special import logsumexp
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+    order = np.random.default_rng(seed).permutation(len(ours))
+    ours, theirs = np.asarray(ours[order], np.float64), np.asarray(theirs, np.float64)
+    scale = theirs.std(0) + 1e-12
+    differs = np.abs(ours.mean(0) - theirs.mean(0)) / scale
+    differs = differs + np.abs(np.log((ours.std(0) + 1e-12) / scale))
+    kept = np.sort(np.argsort(-differs)[:40])
+    # Far codes are as telling at 10 standard deviations as at a thousand, and fit better.
+    ours, theirs = (np.clip((each[:, kept]) / scale[kept], -10, 10) for each in (ours, theirs))
+    half = len(ours) // 2
+    train = np.concatenate([ours[:half], theirs[:half]])
+    label = np.repeat([1, 0], half)
+    judge = make_pipeline(
+        PolynomialFeatures(2, include_bias=False),
+        StandardScaler(),
+        LogisticRegression(C=0.05, max_iter=300),
+    ).fit(train, label)
+    of_ours, of_theirs = (judge.decision_function(each[half:]) for each in (ours, theirs))
+    truth = np.repeat([1, 0], [len(of_ours), len(of_theirs)])
+    area = float(roc_auc_score(truth, np.concatenate([of_ours, of_theirs])))
+    bound = float(of_ours.mean() - (logsumexp(of_theirs) - np.log(len(of_theirs))))
+    return area, max(0.0, bound)
+
+
+CHECKS = (
+    Check("posterior collapse", check.codes, collapsed),
+    Check("codebook", has_codebook, dead_codes),
+    Check("prior and codes", free_prior, hole),
+)

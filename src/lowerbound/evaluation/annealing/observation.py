@@ -1,0 +1,124 @@
+"""A declared observation noise, for decoders that are no likelihood by themselves."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from ...data import DataSpec
+from ...distributions import DiagonalNormal
+from ...distributions.base import Located
+from ...errors import LowerboundError
+
+
+class RoundedNormal(Located):
+    """Probabilities of the levels k / (levels − 1): a normal's mass in the bin around each.
+
+    The first and the last bin reach to −∞ and +∞, so the probabilities sum to 1.
+
+    Args:
+        loc: of the normal, in units of x, ``(*batch, *event)``.
+        sigma: of the normal, in units of x.
+        levels: how many.
+        event_rank: how many trailing dimensions are one datum.
+
+    >>> p = RoundedNormal(torch.full((4, 1), 0.4), 0.3, levels=4)
+    >>> bool(p.log_prob(torch.arange(4).view(-1, 1) / 3).exp().sum().isclose(torch.tensor(1.0)))
+    True
+    """
+
+    def __init__(self, loc: Tensor, sigma: float, levels: int, event_rank: int) -> None:
+        super().__init__(loc, event_rank)
+        self.sigma, self.levels = sigma, levels
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """Levels, ``(*sample_shape, *batch, *event)``."""
+        with torch.no_grad():
+            shape = (*sample_shape, *self.loc.shape)
+            x = self.loc + self.sigma * torch.randn(
+                shape, dtype=self.loc.dtype, device=self.loc.device
+            )
+            top = self.levels - 1
+            return (x.clamp(0, 1) * top).round() / top
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Nats, for values on the levels: ``(*lead, *event) -> (*lead,)``."""
+        half = 0.5 / (self.levels - 1)
+        apart = value - self.loc
+        below, above = (apart - half) / self.sigma, (apart + half) / self.sigma
+        # In the lower half of the normal, where its distribution function keeps its figures.
+        flip = apart > 0
+        low, high = torch.where(flip, -above, below), torch.where(flip, -below, above)
+        first, last = value < half, value > 1 - half
+        whole, part = torch.special.log_ndtr(high), torch.special.log_ndtr(low)
+        inner = whole + torch.log(-torch.expm1((part - whole).clamp(max=-1e-12)))
+        outer = torch.where(first, torch.special.log_ndtr(above), torch.special.log_ndtr(-below))
+        mass = torch.where(first | last, outer, inner)
+        return self._sum(mass)
+
+
+class Noisy(nn.Module):
+    """A decoder's mean with a declared noise around it, as a likelihood.
+
+    Args:
+        model: has ``prior`` and ``decode``.
+        spec: of the data.
+        sigma: standard deviation of the noise, in units of x.
+
+    Raises:
+        LowerboundError: data that have no such noise (binary ones, categories), or sigma ≤ 0.
+    """
+
+    no_likelihood = None
+
+    def __init__(self, model: Any, spec: DataSpec, sigma: float) -> None:
+        super().__init__()
+        if not sigma > 0 or not math.isfinite(sigma):
+            raise LowerboundError(f"noise_std: expected a number above 0, came {sigma}; pass 0.1")
+        if spec.support in ("binary", "categories"):
+            raise LowerboundError(
+                f"noise_std: expected grey levels or real numbers, which may carry a normal noise, "
+                f"came {spec.support} data; train on others, say with --binarize none"
+            )
+        self.model, self.sigma = model, float(sigma)
+        self.levels = spec.levels if spec.support == "levels" else None
+
+    @property
+    def likelihood(self) -> nn.Module:
+        """The model's, where it is one module."""
+        return getattr(self.model, "likelihood", self.model)
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Of one datum."""
+        return self.model.event_shape
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Of one code."""
+        return self.model.latent_shape
+
+    def prior(self, *context: Tensor) -> Distribution:
+        """p(z|c)."""
+        return self.model.prior(*context)
+
+    def encode(self, x: Tensor, *context: Tensor) -> Distribution:
+        """q(z|x,c), where the model has one."""
+        return self.model.encode(x, *context)
+
+    def decode(self, z: Tensor, *context: Tensor) -> Distribution:
+        """The decoder's mean, and the noise: batch shape ``(*S, *B)``."""
+        mean = self.model.decode(z, *context).mean
+        rank = len(self.event_shape)
+        if self.levels is not None:
+            return RoundedNormal(mean, self.sigma, self.levels, rank)
+        return DiagonalNormal(mean, mean.new_full((), math.log(self.sigma)), rank)
+
+    def said(self) -> str:
+        """For the notes of every number that follows from it."""
+        kind = "rounded normal" if self.levels is not None else "normal"
+        return f"likelihood: {kind} around the decoder's mean, declared σ = {self.sigma:g} of x"

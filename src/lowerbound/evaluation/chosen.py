@@ -1,0 +1,62 @@
+"""Some of the examples of a split, prepared for a model."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..data import DataSpec, Prepare, Split, held_out
+from .conditional import held_out_contexts
+
+#: Of data that are drawn (binarized, dequantized), splits up to this size are prepared whole, so
+#: that an example is the same x in every measurement, whichever others are measured.
+_WHOLE = 60_000
+
+
+class Chosen(NamedTuple):
+    """What :func:`choose_examples` returns.
+
+    Attributes:
+        x: prepared, ``(N, *event)``, on the CPU.
+        context: what a conditional model is given, ``(N, ...)`` each.
+        positions: in the split, int64 ``(N,)``.
+        of: how many examples the split has.
+    """
+
+    x: Tensor
+    context: tuple[Tensor, ...]
+    positions: NDArray[np.int64]
+    of: int
+
+
+def choose_examples(
+    model: Any, split: Split, spec: DataSpec, limit: int | None = None, seed: int = 0
+) -> Chosen:
+    """Examples of a split, prepared: all in order, or the first `limit` of a shuffle.
+
+    Args:
+        model: makes the contexts, if it is conditional.
+        split: where they come from.
+        spec: says what x is.
+        limit: so many at most.
+        seed: of the shuffle; binarization and dequantization are always drawn from seed 0.
+    """
+    count = len(split)
+    positions = torch.arange(count)
+    if limit is not None and limit < count:
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+        positions = order[:limit]
+    drawn = spec.binarize == "stochastic" or spec.dequantize == "uniform"
+    if len(positions) == count:
+        x = held_out(split, spec)
+    elif drawn and count <= _WHOLE:
+        x = held_out(split, spec)[positions]
+    else:
+        with torch.no_grad():
+            x = Prepare(spec)(split.stored(positions), torch.Generator().manual_seed(0))
+    context = held_out_contexts(model, x, split, positions)
+    return Chosen(x, context, positions.numpy(), count)

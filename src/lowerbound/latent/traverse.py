@@ -1,0 +1,182 @@
+"""Traversals: one dimension of a code moved at a time, over the range that data give it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import LowerboundError
+from ..evaluation.codes import encode_all, normal_factors, posterior_mean
+from ..evaluation.decoding import evaluating, home
+
+Array = NDArray[Any]
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Traversal:
+    """What :func:`traverse` returns; arrays on the CPU.
+
+    Attributes:
+        dimensions: of the code that were moved, those of the largest rate first, ``(K,)``.
+        values: what each was set to, ascending, ``(K, steps)``.
+        start: the code that all of them leave, ``(latent,)``.
+        codes: ``(K, steps, latent)``.
+        decoded: the likelihood's mean at each code, x as the model sees it,
+            ``(K, steps, *event)``; of categories the likeliest.
+        kl: rate of each of the dimensions, nats, ``(K,)``; None where the rate has no such parts,
+            and the dimensions come by the spread of their codes.
+    """
+
+    dimensions: tuple[int, ...]
+    values: Array
+    start: Array
+    codes: Array
+    decoded: Array
+    kl: Array | None
+
+
+def traverse(
+    model: Any,
+    x: Tensor,
+    *context: Tensor,
+    start: int | Tensor | Sequence[float] | None = 0,
+    dimensions: Sequence[int] | None = None,
+    most: int = 10,
+    steps: int = 9,
+    width: float = 2.0,
+) -> Traversal:
+    """Move one dimension of a code at a time, the others as they are, and decode.
+
+    A dimension runs over mean ± `width` standard deviations of the *aggregate posterior* of x,
+    whose variance is that of the posterior means plus the mean posterior variance: over what codes
+    of data are, which the prior need not say.
+
+    Args:
+        model: has ``encode(x, *c)`` and ``decode(z, *c)``; the rate wants ``prior(*c)``.
+        x: prepared data, ``(N, *event)``, N at least 2, for ranges and rates.
+        context: ``(N, ...)`` each; decoded with that of the first example, or of the one started
+            from.
+        start: the code to leave: the posterior mean of the example at this position, a code, or
+            None for the mean of all codes.
+        dimensions: which to move, in this order; None: by their rate, the largest first.
+        most: of these, so many.
+        steps: values of each, at even distances.
+        width: see above.
+
+    Raises:
+        LowerboundError: no encoder or decoder, codes that are indices, or a dimension, start or
+            number of steps that does not exist.
+
+    >>> from lowerbound.models import LinearGaussian
+    >>> weight = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    >>> found = traverse(LinearGaussian((3,), 2, weight=weight), torch.randn(100, 3), steps=3)
+    >>> found.decoded.shape
+    (2, 3, 3)
+    """
+    if not hasattr(model, "encode") or not hasattr(model, "decode"):
+        raise LowerboundError(
+            f"traverse: expected a model that encodes and decodes, came {type(model).__name__}; "
+            "train a vae or an autoencoder"
+        )
+    if steps < 2 or len(x) < 2:
+        raise LowerboundError(
+            f"traverse: expected at least 2 steps and 2 examples, came {steps} and {len(x)}"
+        )
+    found = encode_all(model, x, *context, reconstruct=False)
+    if found.index:
+        raise LowerboundError(
+            "traverse: expected codes of real numbers, came indices, between which there is "
+            "nothing; sample instead"
+        )
+    means = found.means.double().numpy()
+    latent = means.shape[1]
+    kl = None if found.kl_per_dimension is None else found.kl_per_dimension.numpy()
+    spread = np.sqrt(means.var(0) + _posterior_variance(model, x, *context))
+    ranked = np.argsort(-(spread if kl is None else kl), kind="stable")
+    moved = [int(d) for d in (ranked[:most] if dimensions is None else dimensions)]
+    wrong = [d for d in moved if not 0 <= d < latent]
+    if wrong or not moved:
+        raise LowerboundError(
+            f"traverse: expected dimensions from 0 to {latent - 1}, came {wrong or 'none'}"
+        )
+    centre, own = _start(start, means, context)
+    middle, reach = means.mean(0), width * spread
+    values = np.linspace((middle - reach)[moved], (middle + reach)[moved], steps, axis=1)
+    shape = (len(moved), steps)
+    codes = np.tile(centre, (*shape, 1))
+    for row, d in enumerate(moved):
+        codes[row, :, d] = values[row]
+    decoded = _decoded(model, x, codes.reshape(-1, latent), own)
+    return Traversal(
+        tuple(moved),
+        values,
+        centre,
+        codes,
+        decoded.reshape(*shape, *decoded.shape[1:]),
+        None if kl is None else kl[moved],
+    )
+
+
+def _start(
+    start: int | Tensor | Sequence[float] | None, means: Array, context: tuple[Tensor, ...]
+) -> tuple[Array, tuple[Tensor, ...]]:
+    """The code to leave, and the context that it is decoded with."""
+    if start is None:
+        return means.mean(0), tuple(c[:1] for c in context)
+    if isinstance(start, int | np.integer):
+        if not 0 <= start < len(means):
+            raise LowerboundError(
+                f"traverse: expected a start from 0 to {len(means) - 1}, came {start}"
+            )
+        return means[start], tuple(c[start : start + 1] for c in context)
+    given = np.asarray(start, np.float64).reshape(-1)
+    if len(given) != means.shape[1]:
+        raise LowerboundError(
+            f"traverse: expected a start of {means.shape[1]} numbers, came {len(given)}"
+        )
+    return given, tuple(c[:1] for c in context)
+
+
+def _posterior_variance(model: Any, x: Tensor, *context: Tensor) -> Array:
+    """Mean over the examples of Var_q[z], ``(latent,)``; 0 of posteriors that are not normal."""
+    device, dtype = home(model, x)
+    total: Any = 0.0
+    with evaluating(model), torch.no_grad():
+        for start in range(0, len(x), _BATCH):
+            here, *c = (
+                t[start : start + _BATCH].to(device, dtype if t.is_floating_point() else None)
+                for t in (x, *context)
+            )
+            q = model.encode(here, *c)
+            normal = normal_factors(q)
+            variance = getattr(q, "variance", None) if normal is None else normal.variance
+            if variance is None:
+                return np.zeros(posterior_mean(q).flatten(1).shape[1])
+            total = total + variance.flatten(1).double().sum(0).cpu().numpy()
+    return total / len(x)
+
+
+def _decoded(model: Any, x: Tensor, codes: Array, context: tuple[Tensor, ...]) -> Array:
+    device, dtype = home(model, x)
+    parts = []
+    shape = tuple(model.latent_shape)
+    with evaluating(model), torch.no_grad():
+        for some in torch.from_numpy(codes).split(_BATCH):
+            z = some.to(device, dtype).reshape(len(some), *shape)
+            c = [
+                t.to(device, dtype if t.is_floating_point() else None).expand(
+                    len(some), *t.shape[1:]
+                )
+                for t in context
+            ]
+            found = model.decode(z, *c)
+            parts.append((found.mean if x.is_floating_point() else found.mode).cpu())
+    return torch.cat(parts).numpy()

@@ -1,0 +1,138 @@
+"""Annealing as a part of an evaluation, and the noise that is declared for what has none."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lowerbound.data.spec import DataSpec
+from lowerbound.distributions import Delta, Head, StandardNormal
+from lowerbound.errors import LowerboundError
+from lowerbound.evaluation import Ask, Evaluation, Store, evaluate
+from lowerbound.evaluation.annealing import Anneal, Noisy, RoundedNormal
+from lowerbound.models import LatentModel, LinearGaussian
+
+QUICK = Anneal(steps=40, chains=64, leaps=2)
+
+
+def spec_of(**rest: Any) -> DataSpec:
+    return DataSpec("planted", "vector", (4,), **{"support": "real", **rest})
+
+
+@pytest.fixture
+def x(linear: LinearGaussian) -> Tensor:
+    torch.manual_seed(2)
+    return linear.sample(30)
+
+
+class Generator(nn.Module):
+    """The same decoder without its noise, as a GAN has it: no likelihood, no encoder."""
+
+    event_shape, latent_shape, no_likelihood = (4,), (2,), "adversarial"
+
+    def __init__(self, linear: LinearGaussian) -> None:
+        super().__init__()
+        p = linear.linear
+        network = nn.Linear(2, 4).double()
+        with torch.no_grad():
+            network.weight.copy_(p.weight)
+            network.bias.copy_(p.mean)
+        self.prior, self.decode = StandardNormal(2).double(), Head(network, Delta(4))
+
+
+def test_a_row_of_its_own_beside_importance_sampling(
+    linear: LinearGaussian, inexact: Callable[..., LatentModel], x: Tensor
+) -> None:
+    ask = Ask(QUICK, examples=12, bracket=True)
+    found = evaluate(inexact(), spec_of(log_jacobian=-3.0), x, samples=500, ais=ask)
+    known = float(linear.log_prob(x[:12]).mean()) - 3
+    a = found.annealing
+    assert a is not None and a.same is not None and a.bracket is not None
+    assert a.log_likelihood.value == pytest.approx(known, abs=0.1)
+    assert a.same == pytest.approx(known, abs=0.05)
+    assert (a.log_likelihood.kind, a.log_likelihood.samples, a.examples) == ("estimate", 64, 12)
+    bits = -a.log_likelihood.value / (4 * math.log(2))
+    assert a.log_likelihood.bits_per_dim == pytest.approx(bits)
+    assert a.bracket.gap == pytest.approx(a.bracket.upper - a.bracket.lower, abs=1e-9)
+    assert abs(a.bracket.gap) < 0.3 and a.bracket.examples == 12
+    rows = {(row.quantity, row.unit): row for row in found.table()}
+    own = rows["−log p(x), AIS", "nats"]
+    assert own.kind == "estimate" and "over 12 of these examples" in own.note
+    assert "importance sampling of the same examples: " in own.note
+    assert "annealed importance sampling from the prior, 40 temperatures, 64 chains" in own.note
+    assert ("−log p(x)", "nats") in rows and ("AIS bracket", "nats") in rows
+    assert "12 examples simulated from the model" in rows["AIS bracket", "nats"].note
+    text = json.dumps(found.to_json(), allow_nan=False)
+    assert Evaluation.from_json(json.loads(text)) == found
+
+
+def test_a_declared_noise_is_a_likelihood_and_is_told(linear: LinearGaussian, x: Tensor) -> None:
+    model = Generator(linear)
+    with pytest.raises(LowerboundError, match=r"declared observation noise; pass --noise-std"):
+        evaluate(model, spec_of(), x, ais=Ask(QUICK))
+    ask = Ask(QUICK, noise_std=0.5**0.5)
+    found = evaluate(model, spec_of(), x, ais=ask)
+    assert found.log_likelihood is None and found.no_likelihood == "adversarial"
+    a = found.annealing
+    assert a is not None and a.examples == 30 and a.same is None
+    assert a.log_likelihood.value == pytest.approx(float(linear.log_prob(x).mean()), abs=0.1)
+    told = "normal around the decoder's mean, declared σ = 0.707107 of x"
+    assert a.log_likelihood.note.endswith(told)
+    assert a.settings["noise_std"] == 0.5**0.5
+    assert found.squared_error is None and found.latent_dim == 2
+
+
+def test_refused_noises(linear: LinearGaussian) -> None:
+    model = Generator(linear)
+    for support in ("binary", "categories"):
+        with pytest.raises(LowerboundError, match=f"came {support} data; train on others"):
+            Noisy(model, spec_of(support=support), 0.1)
+    for sigma in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(LowerboundError, match="noise_std: expected a number above 0, came"):
+            Noisy(model, spec_of(), sigma)
+
+
+@pytest.mark.parametrize("sigma", [0.003, 0.05, 0.4, 5.0])
+def test_a_rounded_normal_is_a_distribution_over_levels(sigma: float) -> None:
+    """It sums to one, inner bins are what quadrature gives, and the tails keep their figures."""
+    levels = torch.arange(17).double() / 16
+    p = RoundedNormal(torch.full((17, 1), 0.37).double(), sigma, 17, 1)
+    mass = p.log_prob(levels[:, None])
+    assert float(mass.exp().sum()) == pytest.approx(1, abs=1e-12)
+    normal = torch.distributions.Normal(torch.tensor(0.37).double(), sigma)
+    lower = torch.where(levels > 0, normal.cdf(levels - 1 / 32), 0.0)
+    upper = torch.where(levels < 1, normal.cdf(levels + 1 / 32), 1.0)
+    known = upper - lower
+    seen = known > 1e-9
+    torch.testing.assert_close(mass.exp()[seen], known[seen], rtol=1e-6, atol=0)
+    assert torch.isfinite(mass).all()
+    z = torch.full((1,), 0.37, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(RoundedNormal(z, sigma, 17, 1).log_prob(levels[12:13]), z)
+    step = 1e-6
+    ends = [
+        RoundedNormal(z.detach() + s, sigma, 17, 1).log_prob(levels[12:13]) for s in (step, -step)
+    ]
+    assert float(slope) == pytest.approx(float(ends[0] - ends[1]) / (2 * step), rel=1e-4)
+    drawn = RoundedNormal(torch.full((4000, 1), 0.37), sigma, 17, 1).sample()
+    assert set((drawn * 16).round().int().flatten().tolist()) <= set(range(17))
+
+
+def test_levels_get_a_rounded_noise(linear: LinearGaussian) -> None:
+    spec = spec_of(support="levels", levels=9)
+    noisy = Noisy(Generator(linear), spec, 0.2)
+    p = noisy.decode(torch.zeros(3, 2).double())
+    assert isinstance(p, RoundedNormal) and p.batch_shape == (3,) and p.levels == 9
+    assert noisy.said().startswith("likelihood: rounded normal")
+
+
+def test_what_is_done_is_kept(linear: LinearGaussian, x: Tensor, tmp_path: Any) -> None:
+    ask = Ask(QUICK, examples=5, bracket=True, store=Store(tmp_path / "annealed"))
+    one, two = (evaluate(linear, spec_of(), x, ais=ask).annealing for _ in range(2))
+    assert one == two
+    assert len(list((tmp_path / "annealed").glob("*.safetensors"))) == 3  # held out, two ways
