@@ -25,6 +25,8 @@ RESULTS = (
     "vqvae_cifar",
     "ais_mnist",
     "diagnosis",
+    "codec",
+    "video_digits",
 )
 
 

@@ -10,8 +10,11 @@ import contextlib
 from typing import Any
 
 import torch
-from pythae.models.normalizing_flows import PixelCNN, PixelCNNConfig
-from pythae.samplers import PixelCNNSampler
+from pythae.models.normalizing_flows import (  # ty: ignore[import-not-found]
+    PixelCNN,
+    PixelCNNConfig,
+)
+from pythae.samplers import PixelCNNSampler  # ty: ignore[import-not-found]
 
 from benchmarks.child import Link, Over
 from benchmarks.contestants.sampling_arguments import arguments

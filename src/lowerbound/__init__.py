@@ -60,8 +60,8 @@ __all__ = ["__version__", *_WHERE]
 if TYPE_CHECKING:
     from .api import complete, evaluate, inspect, open_run, reconstruct, resume, sample, train
     from .bounds import Terms, elbo, iwae, log_weights, squared_error
-    from .comparison import compare
     from .codec import decode, encode
+    from .comparison import compare
     from .converting import convert
     from .data import Data, DataSpec, Prepare, load
     from .denoising import denoise

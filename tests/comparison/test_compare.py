@@ -17,6 +17,7 @@ from lowerbound.comparison.measure import KEPT
 from lowerbound.data import held_out
 from lowerbound.errors import LowerboundError
 from lowerbound.runs import Run
+from lowerbound.training.state import WEIGHTS
 
 Runs = dict[str, Path]
 EXACT, BOUND = Quantity("−log p(x)", "exact"), Quantity("−ELBO", "lower bound")
@@ -114,7 +115,7 @@ def test_values_are_kept_and_those_of_other_weights_are_not_taken(
     again = measure(Run.open(copy), samples=4)
     for quantity, values in first.values.items():
         assert np.array_equal(values, again.values[quantity])
-    shutil.copy(runs["again"] / "model.safetensors", copy / "model.safetensors")
+    shutil.copy(runs["again"] / WEIGHTS, copy / WEIGHTS)
     with pytest.raises(AssertionError, match="measured again"):
         measure(Run.open(copy), samples=4)
 

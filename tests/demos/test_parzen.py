@@ -22,9 +22,9 @@ def test_the_order_is_turned_round() -> None:
     assert [len(each) for each in data] == [1288, 150, 359]
     how = Anneal(60, 4, 3)
     few, many = (
-        parzen.measure(d, data, steps=600, samples=3000, examples=30, how=how) for d in (2, 16)
+        parzen.measure(d, data, steps=1000, samples=3000, examples=40, how=how) for d in (3, 30)
     )
-    assert few.kernel > many.kernel + 2
+    assert few.kernel > many.kernel
     assert many.importance > few.importance + 3
     # Annealing is a lower bound, too: what it says of the better one is no less than this.
     assert many.annealed > few.importance

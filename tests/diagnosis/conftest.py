@@ -29,20 +29,7 @@ def spiral(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ties(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Measurements of which two columns are zero most of the time, as rain is."""
-    random = np.random.default_rng(1)
-    x = random.normal(size=(1000, 6)) + random.normal(size=(1000, 1))
-    x[:, :2] = np.where(random.uniform(size=(1000, 2)) < 0.7, 0.0, np.abs(x[:, :2]))
-    path = tmp_path_factory.mktemp("data") / "ties.npy"
-    np.save(path, x.astype(np.float32))
-    return path
-
-
-@pytest.fixture(scope="session")
-def made(
-    tmp_path_factory: pytest.TempPathFactory, spiral: Path, ties: Path
-) -> Callable[[str], Run]:
+def made(tmp_path_factory: pytest.TempPathFactory, spiral: Path) -> Callable[[str], Run]:
     """A run by name."""
     folder = tmp_path_factory.mktemp("runs")
     recipes: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -56,14 +43,6 @@ def made(
         "few": ("digits", "vae", {"limit": 20, "steps": 600}),
         "grey": ("digits", "vae", {"likelihood": "bernoulli", "binarize": "none", "steps": 100}),
         "spiral": (str(spiral), "vae", {**AS_IT_IS, "steps": 1000}),
-        "sigma": (
-            str(ties),
-            "vae",
-            {
-                "likelihood": {"name": "gaussian", "sigma": "per-datum"},
-                "steps": 600,
-            },
-        ),
         "hole": ("digits", "vae", {**AS_IT_IS, "beta": 0.01, "steps": 300}),
     }
     known: dict[str, Run] = {}

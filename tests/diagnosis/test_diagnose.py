@@ -28,7 +28,6 @@ Made = Callable[[str], Run]
         ("few", "few-examples", "more data"),
         ("grey", "wrong-likelihood", "--likelihood discretized-logistic"),
         ("spiral", "posterior-collapse", "--recipe neural-spline"),
-        ("sigma", "sigma-vanishes", "--likelihood.sigma"),
         ("hole", "prior-hole", "--beta 1"),
     ],
 )

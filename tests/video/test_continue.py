@@ -19,8 +19,8 @@ from .conftest import blinking
 
 
 def bright(clips: np.ndarray) -> np.ndarray:
-    """Which frames of clips (N, F, 1, H, W) are the brighter ones of all, (N, F): so small a decoder
-    tells them apart long before it is sure."""
+    """Which frames of clips (N, F, 1, H, W) are the brighter ones of all, (N, F): a decoder as
+    small as this tells them apart long before it is sure."""
     mean = clips.mean((2, 3, 4))
     assert np.ptp(mean) > 10
     return mean > (mean.min() + mean.max()) / 2

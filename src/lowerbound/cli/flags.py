@@ -29,8 +29,8 @@ ARGUMENTS = {
     "runs": "The folders of two runs or more.",
     "codes": "A file of codes, .npz or .npy, that encode wrote.",
     "sound": "A sound file of any sampling rate and length.",
-    "example": "An image or clip (.gif) of the data's size, or a .npy; of a clip also the number of a "
-    "held-out one.",
+    "example": "An image or clip (.gif) of the data's size, or a .npy; of a clip also the number of "
+    "a held-out one.",
 }
 SHORT = {"out": "-o"}
 # Python's parameter names have no dot: `likelihood.sigma` is bound as `likelihood__sigma`.
@@ -169,7 +169,8 @@ def signature(
         default = defaults.get(parameter.name, parameter.default)
         several = str(parameter.annotation).startswith("tuple")  # all that stand there
         about = Parameter(help=ARGUMENTS.get(parameter.name, ""))
-        annotation = Annotated[tuple[str, ...] if several else str, about]
+        kind: Any = tuple[str, ...] if several else str
+        annotation = Annotated[kind, about]
         parameters.append(parameter.replace(default=default, annotation=annotation))
     for key, flag in flags.items():
         default = defaults.get(key, flag.option.default)

@@ -53,8 +53,7 @@ def sweep(
         out: folder of the sweep; the default is one under runs/.
         json: print the report as JSON; progress goes to stderr.
     """
-    from lowerbound import console
-    from lowerbound import sweeps
+    from lowerbound import console, sweeps
     from lowerbound.sweeps.picture import draw
 
     if not vary:

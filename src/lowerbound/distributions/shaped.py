@@ -60,8 +60,9 @@ class MixtureOfFullNormals(EventDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Nats: ``(*lead, D) -> (*lead,)``."""
-        off = (value.unsqueeze(-2) - self.loc).unsqueeze(-1)
-        t = torch.linalg.solve_triangular(self.tril, off, upper=False).squeeze(-1)
+        # L⁻¹ of each component once, not a system for each value and component.
+        inverse = torch.linalg.inv(self.tril)
+        t = torch.einsum("kij,...kj->...ki", inverse, value.unsqueeze(-2) - self.loc)
         scale = self.tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         each = -0.5 * t.square().sum(-1) - scale - t.shape[-1] * HALF_LOG_2PI
         return (self.log_weights + each).logsumexp(-1)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from ..errors import LowerboundError
 from ..options import Span, takes
 from ..slots.autoregressive_priors import Drop, Width, wavenet_depth
+from .given import condition_of
 from .parts import Built
 
 if TYPE_CHECKING:
     from ..data.spec import DataSpec
-    from ..models.conditions import Condition
 
 _MANY_LEVELS = 1024
 
@@ -154,32 +154,6 @@ def wavenet(
         return WaveNet(levels, width=width, depth=layers, stacks=stacks, **shared)
 
     return _built("wavenet", data, network, **conditioned(**conditionals))
-
-
-def condition_of(name: str, data: DataSpec, given: str) -> Condition | None:
-    """What a model is conditioned on, by name.
-
-    Raises:
-        LowerboundError: the data come without it.
-    """
-    from ..models.conditions import GivenAttributes, GivenLabel
-
-    if given == "none":
-        return None
-    known = data.classes if given == "labels" else data.attributes
-    if not known:
-        where = (
-            "images in a folder per class, a table's column with --key, or 'labels' in an .npz"
-            if given == "labels"
-            else "'attributes' (N, A) in an .npz, or a table's columns with --attributes"
-        )
-        raise LowerboundError(
-            f"{name}: expected data with {given}, came {data.name} without; pass {where}, or "
-            "--given none"
-        )
-    if given == "labels":
-        return GivenLabel(known)
-    return GivenAttributes(known, data.attribute_mean, data.attribute_std)
 
 
 def _built(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from ..errors import LowerboundError
 from ..options import Slot, Span, takes
 from ..slots import SlotValue
+from .given import condition_of
 from .parts import (
     Built,
     decoder_of,
@@ -61,25 +62,8 @@ def cvae(
         generative models, NeurIPS; Kingma et al. 2014, Semi-supervised learning with deep
         generative models, arXiv 1406.5298
     """
-    from ..models.conditions import GivenAttributes, GivenLabel
-
-    if given == "labels":
-        if not data.classes:
-            other = "; or condition on attributes: --given attributes" + (
-                "" if data.attributes else " with a table's columns as --attributes"
-            )
-            raise LowerboundError(
-                f"cvae: expected data with labels, came {data.name} without; pass images in a "
-                f"folder per class, a table's column with --key, or 'labels' in an .npz{other}"
-            )
-        condition: Condition = GivenLabel(data.classes)
-    else:
-        if not data.attributes:
-            raise LowerboundError(
-                f"cvae: expected data with attributes, came {data.name} without; pass 'attributes' "
-                f"(N, A) in an .npz, or a table's columns with --attributes"
-            )
-        condition = GivenAttributes(data.attributes, data.attribute_mean, data.attribute_std)
+    condition = condition_of("cvae", data, given)
+    assert condition is not None
     return _built(data, condition, latent, recognition, prior=prior, **parts)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ..errors import LowerboundError
 from ..options import Slot, Span
 from ..slots import Around, SlotValue, build, resolve
+from .given import condition_of
 from .parts import Built, likelihood_of
 from .sound import parts_of_sound
 
@@ -74,7 +75,7 @@ def vq_vae(
     from ..models.vqvae import VQVAE
 
     coder = build("quantizer", quantizer)
-    condition = _condition(data, given)
+    condition: Any = condition_of("vq-vae", data, given)
     sound, reason = data.kind == "audio", None
     if not sound:
         family, reason = likelihood_of(data, likelihood)
@@ -135,23 +136,6 @@ def phases_of(
 
 def _upkeep(model: Any, x: Any, *context: Any, step: int) -> None:
     model.upkeep(x, *context, step=step)
-
-
-def _condition(data: DataSpec, given: str) -> Any:
-    """What decoder and prior are conditioned on; None for nothing."""
-    from ..models.conditions import GivenAttributes, GivenFactor, GivenLabel
-
-    if given in (data.factors or {}):
-        return GivenFactor(given, (data.factors or {})[given])
-    if given == "labels" and data.classes:
-        return GivenLabel(data.classes)
-    if given == "attributes" and data.attributes:
-        return GivenAttributes(data.attributes, data.attribute_mean, data.attribute_std)
-    if given == "none":
-        return None
-    raise LowerboundError(
-        f"given: expected data with {given}, came {data.name} without; leave --given out"
-    )
 
 
 def _beside(condition: Any) -> tuple[tuple[int, ...], list[Any], int]:

@@ -302,7 +302,7 @@ def _for_codes(model: Any) -> str:
 
 def _condition(data: DataSpec, own: Any, given: str) -> Any:
     """What makes the contexts: the base's, or one for the prior alone; None for nothing."""
-    from .autoregressive import condition_of
+    from .given import condition_of
 
     if own is None:
         return None if given == "auto" else condition_of("two-stage", data, given)

@@ -49,25 +49,25 @@ class Generator(nn.Module):
 def test_a_row_of_its_own_beside_importance_sampling(
     linear: LinearGaussian, inexact: Callable[..., LatentModel], x: Tensor
 ) -> None:
-    ask = Ask(QUICK, examples=12, bracket=True)
+    ask = Ask(QUICK, examples=6, bracket=True)
     found = evaluate(inexact(), spec_of(log_jacobian=-3.0), x, samples=500, ais=ask)
-    known = float(linear.log_prob(x[:12]).mean()) - 3
+    known = float(linear.log_prob(x[:6]).mean()) - 3
     a = found.annealing
     assert a is not None and a.same is not None and a.bracket is not None
     assert a.log_likelihood.value == pytest.approx(known, abs=0.1)
     assert a.same == pytest.approx(known, abs=0.05)
-    assert (a.log_likelihood.kind, a.log_likelihood.samples, a.examples) == ("estimate", 64, 12)
+    assert (a.log_likelihood.kind, a.log_likelihood.samples, a.examples) == ("estimate", 64, 6)
     bits = -a.log_likelihood.value / (4 * math.log(2))
     assert a.log_likelihood.bits_per_dim == pytest.approx(bits)
     assert a.bracket.gap == pytest.approx(a.bracket.upper - a.bracket.lower, abs=1e-9)
-    assert abs(a.bracket.gap) < 0.3 and a.bracket.examples == 12
+    assert abs(a.bracket.gap) < 0.3 and a.bracket.examples == 6
     rows = {(row.quantity, row.unit): row for row in found.table()}
     own = rows["−log p(x), AIS", "nats"]
-    assert own.kind == "estimate" and "over 12 of these examples" in own.note
+    assert own.kind == "estimate" and "over 6 of these examples" in own.note
     assert "importance sampling of the same examples: " in own.note
     assert "annealed importance sampling from the prior, 40 temperatures, 64 chains" in own.note
     assert ("−log p(x)", "nats") in rows and ("AIS bracket", "nats") in rows
-    assert "12 examples simulated from the model" in rows["AIS bracket", "nats"].note
+    assert "6 examples simulated from the model" in rows["AIS bracket", "nats"].note
     text = json.dumps(found.to_json(), allow_nan=False)
     assert Evaluation.from_json(json.loads(text)) == found
 
