@@ -1,4 +1,4 @@
-"""Runs broken on purpose, each by one cause, and healthy ones: what is named first.
+"""Runs broken on purpose, each by one cause, and healthy ones: what `diagnose` names first.
 
 Small data (sklearn's digits, a noisy spiral, a table with ties) so that every run takes seconds. A
 row is right where the cause that is named first is the one that the run was broken by, or where

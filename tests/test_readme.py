@@ -32,7 +32,7 @@ def test_the_run_verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     short = ["--epochs", "1", "--threads", "1", "--no-evaluate"]
     assert main(["train", "digits", "--out", "runs/photos", *short]) == 0
     for verb in ("evaluate", "sample", "reconstruct", "resume"):
-        [words] = commands(f"{verb} runs/photos")
+        *_, words = commands(f"{verb} runs/photos")
         assert main([*words, "--samples", "5"] if verb == "evaluate" else words) == 0
     assert Path("out.png").is_file()
 
@@ -52,6 +52,19 @@ def test_the_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         trains = words[0] in ("train", "embed")
         assert main([*words, *(short if trains else [])]) == 0, words
     for name in ("threes.png", "completions.png", "clean.png", "maps.png"):
+        assert Path(name).is_file()
+
+
+def test_discrete_codes_and_games(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, on few examples, without the measuring that others test."""
+    monkeypatch.chdir(tmp_path)
+    block = next(b for b in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if " encode " in b)
+    lines = [shlex.split(line, comments=True)[1:] for line in block.splitlines()]
+    assert len(lines) > 7
+    short = ["--steps", "4", "--threads", "1", "--limit", "40", "--no-evaluate"]
+    for words in lines:
+        assert main([*words, *(short if words[0] == "train" else [])]) == 0, words
+    for name in ("vq.png", "codes.npz", "decoded.npy", "clips.gif"):
         assert Path(name).is_file()
 
 

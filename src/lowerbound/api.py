@@ -309,7 +309,9 @@ def reconstruct(
     """
     run = open_run(run)
     _check_count(n)
-    if not (hasattr(run.model, "encode") and hasattr(run.model, "decode")):
+    if not hasattr(run.model, "decode"):
+        raise _no_codes(run)
+    if not hasattr(run.model, "encode"):
         raise LowerboundError(
             f"{run.path}: expected a model that encodes data and decodes codes, came "
             f"{type(run.model).__name__}; sample from it, or train a vae"

@@ -124,12 +124,12 @@ def _figures(run: Run, data: Data) -> Any:
         # Means and covariances are x's own, so that it is x that lies beneath them.
         parts = (model.weights, model.means, model.covariances)
         yield "mixture", plots.mixture(x.flatten(1).numpy(), *(p.numpy() for p in parts))
-    codes = np.zeros((len(x), 0), np.float32)
+    codes, discrete = np.zeros((len(x), 0), np.float32), hasattr(model, "uniform_rate")
     if hasattr(model, "encode"):
         codes = posterior_means(model, x, *context)
     if hasattr(model, "responsibilities"):  # codes are indices: places on no axis
         yield "components", plots.components(codes, model.components, labels, spec.classes)
-    elif codes.shape[1] and not getattr(model, "bijective", False):
+    elif codes.shape[1] and not getattr(model, "bijective", False) and not discrete:
         yield "latent_map", plots.latent_map(latent_map(codes), labels, spec.classes)
     unconditional = condition is None or condition.side == "position"
     plane = codes.shape[1] == 2 and spec.kind == "image"
@@ -242,7 +242,8 @@ def write_completion(path: str | Path, run: Run, found: Completion) -> Path:
         LowerboundError: as `write`.
     """
     spec = run.spec
-    whole = np.concatenate([found.example[None], found.completions]) if spec.kind == "video" else None
+    clips = spec.kind == "video"
+    whole = np.concatenate([found.example[None], found.completions]) if clips else None
 
     def figure() -> Figure:
         if whole is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,32 +20,28 @@ from lowerbound.recipes import RECIPES
 
 VECTORS = DataSpec("vectors", "vector", (5,), "real", train=100)
 LABELLED = DataSpec("labelled", "vector", (5,), "real", classes=("a", "b", "c"), train=100)
-SHAPES = {"petals": petals, "swiss-roll": swiss_roll}
+SHAPES = {"petals": partial(petals, 12), "swiss-roll": swiss_roll}
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("classes", [1, 5])
+@pytest.mark.parametrize("classes", [1, 3])
 def test_shaped_densities_integrate_to_one_for_each_class(name: str, classes: int) -> None:
     prior = SHAPES[name](classes=classes)
     side = torch.linspace(-5, 5, 201)
     grid = torch.cartesian_prod(side, side)
-    labels = torch.arange(classes) if classes > 1 else None
-    for given in [None] if labels is None else [None, *labels]:
-        density = prior(*(() if given is None else (given,)))
-        mass = density.log_prob(grid).double().exp().sum() * 0.05**2
-        assert abs(float(mass) - 1.0) < 1e-3
-    if labels is not None:  # p(z) = Σ_c p(z|c) / C
-        each = torch.stack([prior(c).log_prob(grid) for c in labels])
-        torch.testing.assert_close(
-            prior().log_prob(grid), each.logsumexp(0) - math.log(classes), atol=1e-4, rtol=1e-4
-        )
+    each = torch.stack([prior(torch.tensor(c)).log_prob(grid) for c in range(classes)])
+    mass = each.double().exp().sum(1) * 0.05**2
+    torch.testing.assert_close(mass, torch.ones_like(mass), atol=1e-3, rtol=0)
+    # p(z) = Σ_c p(z|c) / C
+    whole = prior().log_prob(grid)
+    torch.testing.assert_close(whole, each.logsumexp(0) - math.log(classes), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_draws_are_of_the_density(name: str) -> None:
     """Moments within four standard errors, and the mean log-density as by quadrature."""
     torch.manual_seed(0)
-    prior, n = SHAPES[name](), 40_000
+    prior, n = SHAPES[name](), 20_000
     density = prior()
     z = density.sample((n,))
     assert ((z.mean(0) - density.mean).abs() < 4 * z.std(0) / n**0.5).all()
@@ -62,11 +59,11 @@ def test_draws_are_of_the_density(name: str) -> None:
 def test_the_roll_is_even_along_its_length() -> None:
     torch.manual_seed(1)
     prior = swiss_roll(classes=10)
-    z = prior().sample((20_000,))
+    z = prior().sample((5_000,))
     given = torch.stack([prior(torch.tensor(c)).log_prob(z) for c in range(10)])
     counts = given.argmax(0).bincount(minlength=10)
-    assert (counts - 2000).abs().max() < 5 * (20_000 * 0.1 * 0.9) ** 0.5
-    where = prior(torch.arange(10)).sample((500,))  # (500, 10, 2)
+    assert (counts - 500).abs().max() < 5 * (5_000 * 0.1 * 0.9) ** 0.5
+    where = prior(torch.arange(10)).sample((50,))  # (50, 10, 2)
     own = torch.stack([prior(torch.tensor(c)).log_prob(where[:, c]) for c in range(10)])
     assert own.isfinite().all()
 

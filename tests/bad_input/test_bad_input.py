@@ -161,7 +161,7 @@ DATA = {
     "texts": (array(np.array([["a", "b"]] * 9)), "x.npy", "dtype <U1"),
     "complex": (array(np.ones((9, 3), complex)), "x.npy", "complex"),
     "one axis": (array(np.arange(9.0)), "x.npy", "(9,)"),
-    "five axes": (array(np.ones((2, 2, 2, 2, 2))), "x.npy", "(2, 2, 2, 2, 2)"),
+    "six axes": (array(np.ones((2, 2, 2, 2, 2, 2))), "x.npy", "(2, 2, 2, 2, 2, 2)"),
     "no examples": (array(np.ones((0, 4))), "x.npy", "(0, 4)"),
     "one example": (array(np.ones((1, 4))), "x.npy", "at least 2 examples"),
     "constant": (array(np.ones((50, 4))), "x.npy", "all the same"),

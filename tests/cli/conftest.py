@@ -52,6 +52,12 @@ class StubApi(ModuleType):
         return options
 
 
+class Model(str):
+    """An evaluation's name of a model, and a run's model, which decodes."""
+
+    decode = None
+
+
 class Answer:
     """A run, an evaluation, data and a path in one."""
 
@@ -63,7 +69,7 @@ class Answer:
         self.info = {"status": {"reason": reason, "step": 1200}}
         self.kind = kind
         self.facts = self.spec = self
-        self.model = "vae"
+        self.model = Model("vae")
         self.given = self.unfinished = None
         self.sections = ()
         self.data = {"name": "digits", "split": "test", "examples": 360, "event_shape": (1, 8, 8)}

@@ -147,7 +147,7 @@ def test_bad_files(tmp_path):
 
 BAD = {
     "rank 1": (np.arange(9.0), "reshape"),
-    "rank 5": (np.zeros((2, 2, 2, 2, 2)), "came shape"),
+    "rank 6": (np.zeros((2, 2, 2, 2, 2, 2)), "came shape"),
     "scalar": (np.float64(3), "came shape"),
     "empty": (np.zeros((0, 3)), "empty array"),
     "one example": (IMAGES[:1], "at least 2 examples"),

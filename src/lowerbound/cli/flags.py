@@ -29,8 +29,8 @@ ARGUMENTS = {
     "runs": "The folders of two runs or more.",
     "codes": "A file of codes, .npz or .npy, that encode wrote.",
     "sound": "A sound file of any sampling rate and length.",
-    "example": "An image or clip (.gif) of the data's size, or a .npy; of a clip also the number of "
-    "a held-out one.",
+    "example": "An image or clip (.gif) of the data's size, or a .npy; of a clip also the number "
+    "of a held-out one.",
 }
 SHORT = {"out": "-o"}
 # Python's parameter names have no dot: `likelihood.sigma` is bound as `likelihood__sigma`.

@@ -59,7 +59,7 @@ def unfinished(evidence: Evidence) -> Finding | None:
     total = evidence.training.get("steps")
     of = f" of {total:,}" if total else ""
     how = "it still trains, or was killed" if reason == "training" else "it was stopped"
-    says = f"the run has not come to its end: {how}"
+    says = f"{how}, so that this is not the model that was asked for"
     cause = "no-weights" if evidence.model is None else "unfinished"
     return Finding(
         cause, says, f"step {at:,}{of}", f"lowerbound resume {where}", {"step": at, "of": total}

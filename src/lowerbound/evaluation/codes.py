@@ -91,7 +91,8 @@ def encode_all(
             mean = posterior_mean(q)
             index = not mean.is_floating_point()
             parts["means"].append(mean.flatten(1).cpu())
-            if coding and hasattr(model, "prior"):
+            point = getattr(q, "certain", False) and mean.is_floating_point()  # of no finite rate
+            if coding and hasattr(model, "prior") and not point:
                 p = model.prior(*c)
                 if has_closed_form(q, p):
                     parts["rate"].append(kl(q, p).cpu())

@@ -27,7 +27,7 @@ _TRAINING = {"learning_rate": 2e-4, "beta1": 0.5, "schedule": "constant", "ema":
 def gan(
     data: DataSpec,
     *,
-    latent_dim: Annotated[int, Span(min=1, unit="dimensions")] = _CODES,
+    latent_dim: Annotated[int | None, Span(min=1, unit="dimensions")] = None,
     prior: Annotated[SlotValue, Slot("prior")] = "standard-normal",
     loss: Literal["non-saturating", "least-squares", "hinge", "wasserstein"] = "non-saturating",
     penalty: Literal["auto", "none", "r1", "wgan-gp"] = "auto",
@@ -49,7 +49,7 @@ def gan(
 
     Args:
         data: the data's shape, support and statistics.
-        latent_dim: numbers in a code.
+        latent_dim: numbers in a code; by default 64, or as many as an example has.
         prior: what codes are drawn from: standard-normal, uniform, …; nothing of it is learned.
         loss: of both players.
         penalty: on the discriminator's slope: r1 at the data, or wgan-gp between data and samples;
@@ -134,7 +134,7 @@ def _game(
     name: str,
     data: DataSpec,
     *,
-    latent_dim: int = _CODES,
+    latent_dim: int | None = None,
     prior: SlotValue = "standard-normal",
     loss: Any = "non-saturating",
     penalty: Any = "auto",
@@ -170,6 +170,7 @@ def _game(
             f"augment: expected none with data that are no images, came {augment}"
         )
     pixels = data.support != "real"
+    latent_dim = latent_dim or min(_CODES, data.dimensions)
     coder = networks_of(data, network, hidden, activation)
     family = (UnitDelta if pixels else Delta)(data.event_shape)
     makes = decoder_of(data, coder, generator, latent_dim, family, True, condition)

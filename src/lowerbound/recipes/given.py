@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from ..models.conditions import Condition
 
 _WHERE = {
-    "labels": "images in a folder per class, a table's column with --key, or 'labels' in an .npz",
+    "labels": "images in a folder per class, a table's column with --key, or 'labels' in an .npz; "
+    "or --given attributes with a table's columns as --attributes",
     "attributes": "'attributes' (N, A) in an .npz, or a table's columns with --attributes",
 }
 
