@@ -47,7 +47,7 @@ def mlp_pair(
         activation: nonlinearity of the hidden layers.
         levels: number of classes, where the examples are integer tokens.
 
-    >>> encoder, decoder = mlp_pair((784,), (200, 100))
+    >>> encoder, decoder = mlp_pair((784,), (200, 100))[:2]
     >>> [l.out_features for l in decoder((2,), (784,)).layers if isinstance(l, nn.Linear)]
     [100, 200, 784]
     """

@@ -8,7 +8,7 @@ A slot's value is ``"auto"``, a name, ``{"name": name, **options}``, or (from Py
 ``nn.Module`` that is already built.
 
 >>> sorted(REGISTRIES["network"])
-['conv', 'mlp', 'video', 'wave']
+['conv', 'dcgan', 'mlp', 'video', 'wave']
 >>> build("likelihood", {"name": "gaussian", "sigma": "learnt"}, (784,))
 Traceback (most recent call last):
     ...

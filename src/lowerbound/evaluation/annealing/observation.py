@@ -26,7 +26,7 @@ class RoundedNormal(Located):
         levels: how many.
         event_rank: how many trailing dimensions are one datum.
 
-    >>> p = RoundedNormal(torch.full((4, 1), 0.4), 0.3, levels=4)
+    >>> p = RoundedNormal(torch.full((4, 1), 0.4), 0.3, levels=4, event_rank=0)
     >>> bool(p.log_prob(torch.arange(4).view(-1, 1) / 3).exp().sum().isclose(torch.tensor(1.0)))
     True
     """
