@@ -161,7 +161,7 @@ def test_likelihoods_are_of_the_missing_part_alone(halves: lb.Run) -> None:
         (["complete", "{halves}", "{image}", "--mask", "rihgt"], "did you mean 'right'?"),
         (["complete", "{halves}", "{wide}"], "expected an example of shape (1, 6, 4)"),
         (["complete", "{halves}", "none.png"], "came no such file: none.png"),
-        (["complete", "{halves}", "{image}", "-o", "x.gif"], "as the data are no clips, came 'x.gif'"),
+        (["complete", "{halves}", "{image}", "-o", "x.gif"], "the data are no clips, came 'x.gif'"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_in_one_line(
