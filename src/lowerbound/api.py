@@ -100,6 +100,8 @@ def evaluate(
     seed: int = 0,
     gap: bool = False,
     metrics: str | Sequence[str] | None = None,
+    features: str = "auto",
+    factors: str | Path | None = None,
     ais: bool = False,
     ais_steps: int = 1000,
     chains: int = 16,
@@ -122,8 +124,12 @@ def evaluate(
         seed: of the posterior's samples.
         gap: also refine the posterior of each example, and tell the amortization gap.
         metrics: what to measure: likelihood, samples, representation, reconstruction, several of
-            them (``"likelihood,samples"``, or a list) or ``"all"``; None is likelihood and
-            reconstruction.
+            them (``"likelihood,samples"``, or a list) or ``"all"``; None is likelihood.
+        features: of samples and data, by which they are compared: classifier (trained on the
+            run's labels), pca, pixels, or inception where its weights are found; auto is
+            classifier with labels, else pca. Numbers by different features do not compare.
+        factors: a table (.csv, .npz, .npy) of what varies in the test examples, a row for each,
+            which codes are held against; None takes the run's labels and attributes.
         ais: also estimate log p(x) by annealed importance sampling, of as many examples as take a
             few minutes of operations unless `limit` says otherwise. What is done is kept in the
             run, and not done again.
@@ -176,7 +182,8 @@ def evaluate(
         )
     finally:
         model.to("cpu")
-    more = tuple(sections(run, asked, limit=limit, seed=seed, progress=progress))
+    told = {"features": features, "factors": None if factors is None else str(factors)}
+    more = tuple(sections(run, asked, limit=limit, seed=seed, progress=progress, **told))
     result = replace(result, sections=more)
     if report and data is None:
         whole = joined(run, result, "likelihood" in asked)

@@ -52,6 +52,8 @@ def sections(
     asked: Sequence[str],
     *,
     limit: int | None = None,
+    features: str = "auto",
+    factors: str | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Section]:
@@ -63,6 +65,8 @@ def sections(
         run: a run.
         asked: see `chosen`.
         limit: so many held-out examples at most.
+        features: by which samples are compared with data.
+        factors: a table of what varies, which codes are held against; None: labels, attributes.
         seed: of draws.
         progress: called with (done, in all); a method ``stage`` of it is told what is being done.
 
@@ -71,8 +75,9 @@ def sections(
     """
     stage: Any = getattr(progress, "stage", None)
     options: dict[str, dict[str, Any]] = {
-        "samples": {"seed": seed} | ({} if limit is None else {"count": limit}),
-        "representation": {"seed": seed, "limit": limit},
+        "samples": {"seed": seed, "features": features}
+        | ({} if limit is None else {"count": limit}),
+        "representation": {"seed": seed, "limit": limit, "factors": factors},
         "reconstruction": {"limit": limit},
     }
     for name, module in _SECTIONS.items():

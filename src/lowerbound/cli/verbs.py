@@ -89,6 +89,8 @@ def evaluate(
     seed: Annotated[int, Span(min=0)] = 0,
     gap: bool = False,
     metrics: str | None = None,
+    features: Literal["auto", "classifier", "pca", "pixels", "inception"] = "auto",
+    factors: str | None = None,
     ais: bool = False,
     ais_steps: Annotated[int, Span(min=1, unit="temperatures")] = 1000,
     chains: Annotated[int, Span(min=1, unit="chains for each example")] = 16,
@@ -110,6 +112,10 @@ def evaluate(
             against that (the amortization gap).
         metrics: what to measure: likelihood, samples, representation, reconstruction, several with
             commas between them, or all; the default is likelihood.
+        features: by which samples are compared with data; auto is a classifier of the run's labels,
+            which is trained and kept, or pca without labels.
+        factors: a table (.csv, .npz, .npy) of what varies in the test examples, which codes are
+            held against; the default is labels and attributes.
         ais: also estimate log p(x) by annealed importance sampling, which needs no encoder; of as
             many examples as take some minutes, or of --limit. What is done is kept in the run.
         ais_steps: temperatures from the prior to the posterior.
@@ -136,6 +142,8 @@ def evaluate(
             seed=seed,
             gap=gap,
             metrics=metrics,
+            features=features,
+            factors=factors,
             ais=ais,
             ais_steps=ais_steps,
             chains=chains,

@@ -8,13 +8,18 @@ from typing import Any
 
 from ..errors import LowerboundError
 from ..runs import Run
-from . import codes, likelihood, training
+from . import codes, game, likelihood, training
 from .check import Check
 from .evidence import Evidence
 from .finding import SETTLES, Diagnosis, Finding, ordered
 
 #: What is asked of every run. Each of them stands alone: another is added by adding a line.
-CHECKS: tuple[Check, ...] = (*training.CHECKS, *likelihood.CHECKS, *codes.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *training.CHECKS,
+    *likelihood.CHECKS,
+    *codes.CHECKS,
+    *game.CHECKS,
+)
 
 
 def diagnose(

@@ -61,7 +61,7 @@ def left_to_learn(clock: Array, values: Array) -> Left | None:
 
     >>> clock = np.linspace(0, 4, 41)
     >>> found = left_to_learn(clock, 10 + 5 * np.exp(-clock))
-    >>> round(found.left, 3), round(5 * math.exp(-4), 3)
+    >>> round(found.left, 3), round(float(5 * np.exp(-4)), 3)
     (0.092, 0.092)
     """
     if len(values) < 3 or clock[-1] <= clock[0]:
