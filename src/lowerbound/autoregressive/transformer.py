@@ -6,9 +6,9 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..errors import LowerboundError
+from ..networks.sequence import Block
 from .base import CausalNetwork, telling
 
 
@@ -95,29 +95,15 @@ class Transformer(CausalNetwork):
         return h if self.out is None else self.out(h)
 
 
-class CausalBlock(nn.Module):
-    """Causal self-attention, then a network at each position; each adds to what came.
+class CausalBlock(Block):
+    """A causal block that also goes one position at a time.
 
     Shape:
         ``(N, P, width) -> (N, P, width)``.
     """
 
     def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.before_attention, self.before_network = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.read = nn.Linear(width, 3 * width)
-        self.write = nn.Linear(width, width)
-        self.network = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
-        )
-
-    def forward(self, h: Tensor) -> Tensor:
-        found = self.read(self.before_attention(h)).unflatten(-1, (3, self.heads, -1))
-        query, key, value = found.permute(2, 0, 3, 1, 4)  # (N, heads, P, width / heads) each
-        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        h = h + self.write(mixed.transpose(1, 2).flatten(2))
-        return h + self.network(self.before_network(h))
+        super().__init__(width, heads, causal=True)
 
     def step(self, h: Tensor, kept: Tensor, at: int) -> Tensor:
         """One position ``(N, width)``; its key and value are kept.

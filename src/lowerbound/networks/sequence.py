@@ -65,13 +65,18 @@ class SequenceEncoder(nn.Module):
 class Block(nn.Module):
     """Self-attention, then a network at each place; each adds to what came.
 
+    Args:
+        width: numbers at each place.
+        heads: of the attention.
+        causal: whether a place sees those up to itself alone.
+
     Shape:
         ``(N, T, width) -> (N, T, width)``.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, causal: bool = False) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.causal = heads, causal
         self.before_attention, self.before_network = nn.LayerNorm(width), nn.LayerNorm(width)
         self.read = nn.Linear(width, 3 * width)
         self.write = nn.Linear(width, width)
@@ -82,6 +87,6 @@ class Block(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         found = self.read(self.before_attention(h)).unflatten(-1, (3, self.heads, -1))
         query, key, value = found.permute(2, 0, 3, 1, 4)  # (N, heads, T, width / heads) each
-        mixed = functional.scaled_dot_product_attention(query, key, value)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=self.causal)
         h = h + self.write(mixed.transpose(1, 2).flatten(2))
         return h + self.network(self.before_network(h))
