@@ -21,8 +21,11 @@ CASES: list[dict[str, Any]] = [
 
 def start() -> list[nn.Parameter]:
     generator = torch.Generator().manual_seed(0)
-    shapes = [(3, 4), (5,), ()]
-    return [nn.Parameter(torch.randn(s, generator=generator, dtype=torch.float64)) for s in shapes]
+    shapes = [(3, 4), (5,), (), (3, 4, 2, 2)]
+    drawn = [torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes]
+    # Weights of convolutions lie channels last; gradients may come in either order.
+    drawn[-1] = drawn[-1].to(memory_format=torch.channels_last)
+    return [nn.Parameter(d) for d in drawn]
 
 
 def gradients(step: int) -> list[Tensor]:
@@ -49,11 +52,15 @@ def reference(case: dict[str, Any], steps: int) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_eager_update_is_torchs(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("last", [False, True])
+def test_the_eager_update_is_torchs(case: dict[str, Any], last: bool) -> None:
     parameters = start()
     adam = Adam(parameters, **case)
     for step in range(5):
-        adam.update(gradients(step), adam.scalars(RATE))
+        found = gradients(step)
+        if last:
+            found[-1] = found[-1].to(memory_format=torch.channels_last)
+        adam.update(found, adam.scalars(RATE))
     for ours, theirs in zip(parameters, reference(case, 5), strict=True):
         torch.testing.assert_close(ours.detach(), theirs, rtol=1e-12, atol=1e-13)
 

@@ -189,8 +189,9 @@ class Even(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, C, H, W)`` to even H, W."""
-        rows, columns = x.shape[2] % 2, x.shape[3] % 2
-        return functional.pad(x, (0, columns, 0, rows), mode="replicate") if rows or columns else x
+        # Joined, not padded: the gradient of replicated padding does not compile channels last.
+        x = torch.cat([x, x[:, :, -1:]], 2) if x.shape[2] % 2 else x
+        return torch.cat([x, x[..., -1:]], 3) if x.shape[3] % 2 else x
 
 
 class Crop(nn.Module):

@@ -78,7 +78,7 @@ class Adam:
             count.fill_(self.count - 1)
         functional_adam(
             self.parameters,
-            [g.contiguous() for g in gradients],
+            [_laid_out(g, p) for g, p in zip(gradients, self.parameters, strict=True)],
             self.first,
             self.second,
             [],
@@ -93,3 +93,14 @@ class Adam:
             maximize=False,
             decoupled_weight_decay=self.decoupled,
         )
+
+
+def _laid_out(gradient: Tensor, like: Tensor) -> Tensor:
+    """The gradient with its numbers in the memory's order of ``like``.
+
+    The fused kernel walks over memory and looks at no stride: beside weights that lie channels
+    last, a gradient that does not would move the wrong ones.
+    """
+    if gradient.stride() == like.stride() and gradient.dtype == like.dtype:
+        return gradient
+    return torch.empty_like(like, requires_grad=False).copy_(gradient)
