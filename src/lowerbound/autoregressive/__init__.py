@@ -11,6 +11,7 @@
 from .base import CausalNetwork, State
 from .conditional import AutoregressiveConditional
 from .distribution import Autoregressive
+from .levels import TwoLevelCodes, TwoLevelPrior
 from .outputs import CategoricalOutput, LogisticOutput, Output, output
 from .pixelcnn import PixelCNN
 from .sampling import draw, guided, restrict
@@ -27,6 +28,8 @@ __all__ = [
     "PixelCNN",
     "State",
     "Transformer",
+    "TwoLevelCodes",
+    "TwoLevelPrior",
     "WaveNet",
     "draw",
     "guided",

@@ -220,6 +220,7 @@ def evaluate(
         else None,
         unfinished=unfinished,
         uniform_rate=getattr(model, "uniform_rate", None),
+        codebook=_codebook(model, codes),
         annealing=by_annealing,
     )
 
@@ -278,7 +279,16 @@ def _error_at(model: Any, codes: Codes | None) -> ErrorAt:
     """Of which reconstruction the squared error is."""
     if hasattr(model, "denoise") and hasattr(model, "corruption"):
         return "denoised"
-    return "likeliest component" if codes is not None and codes.index else "posterior mean"
+    if codes is None or not codes.index:
+        return "posterior mean"
+    return "codes" if hasattr(model, "code_use") else "likeliest component"
+
+
+def _codebook(model: Any, codes: Codes | None) -> dict[str, float] | None:
+    """How much of a codebook all of the data use; None where codes are no indices into one."""
+    if codes is None or not codes.index or not hasattr(model, "code_use"):
+        return None
+    return model.code_use(codes.means.reshape(-1, *model.latent_shape))
 
 
 def _kl_per_dimension(codes: Codes | None) -> list[float] | None:

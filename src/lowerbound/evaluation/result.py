@@ -11,7 +11,13 @@ from .rows import Row, count, number, of_what, with_error
 from .sections import Annealing, Section, Told, written
 
 Kind = Literal["exact", "lower bound", "estimate"]
-ErrorAt = Literal["posterior mean", "likeliest component", "denoised"]
+ErrorAt = Literal["posterior mean", "likeliest component", "codes", "denoised"]
+#: How a reconstruction is named in the table.
+_AT = {
+    "posterior mean": "‖x − E[x|z]‖² at the posterior mean",
+    "likeliest component": "‖x − E[x|z]‖² at the likeliest component",
+    "codes": "‖x − E[x|z]‖² at the codes of x",
+}
 _WHOLE = {"rest": "x"}  # the hidden part and the rest together
 _FEW = 5.0  # effective samples below which the table warns
 
@@ -126,6 +132,8 @@ class Evaluation:
         pseudo_likelihood: mean log p(x_t | the tokens that are not hidden), nats per hidden token.
         unfinished: of a model whose training has not ended, how far it came.
         uniform_rate: of a model whose codes are indices, their rate under a uniform prior, nats.
+        codebook: of a model whose codes are indices: ``levels``, ``usage`` (the share of entries that
+            any code of these data is) and ``perplexity`` (e to the entropy of their frequencies).
         annealing: log p(x) by annealed importance sampling, where it was asked for.
         sections: further parts that were asked for: samples, representation, reconstruction.
     """
@@ -152,6 +160,7 @@ class Evaluation:
     pseudo_likelihood: Bound | None = None
     unfinished: str | None = None
     uniform_rate: float | None = None
+    codebook: dict[str, float] | None = None
     annealing: Annealing | None = None
     sections: tuple[Section, ...] = ()
 
@@ -278,6 +287,12 @@ class Evaluation:
             rows.append(Row("rate", number(self.rate), "nats", "", text))
         if self.uniform_rate is not None:
             rows.append(self._uniform(self.uniform_rate))
+        if self.codebook is not None:
+            book, levels = self.codebook, f"of {self.codebook['levels']:,.0f}"
+            used = f"{book['usage'] * book['levels']:,.0f}"
+            text = f"{book['usage']:.1%}; as many equally frequent entries would tell as much: "
+            text += f"{number(book['perplexity'])} (perplexity)"
+            rows.append(Row("codebook entries used", used, levels, "", text))
         if self.active_units is not None:
             text = "variance over x of E_q[z] > 0.01"
             rows.append(
@@ -289,9 +304,9 @@ class Evaluation:
             text = f"{denoised}: of what the corruption hid alone"
             rows.append(Row("squared error, hidden", value, "per example", "", text))
         if self.squared_error is not None:
-            text = f"‖x − E[x|z]‖² at the {self.error_at}, x as the model sees it"
-            if self.error_at == "denoised":
-                text = f"{denoised}: of the whole example"
+            text = f"{denoised}: of the whole example"
+            if self.error_at in _AT:
+                text = f"{_AT[self.error_at]}, x as the model sees it"
             rows.append(Row("squared error", number(self.squared_error), "per example", "", text))
         return rows
 

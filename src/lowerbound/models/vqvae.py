@@ -12,6 +12,7 @@ from ..distributions import PointMass
 from ..distributions.categorical import IndependentCategorical
 from ..errors import LowerboundError
 from ..quantize import Quantized, Quantizer, UniformCodes
+from ..quantize.base import histogram, use
 from .vae import LatentModel
 
 
@@ -103,6 +104,17 @@ class VQVAE(LatentModel):
     def decode_vectors(self, vectors: Tensor, *context: Tensor) -> Distribution:
         """p(x | vectors, c): vectors ``(*lead, P, dim)``."""
         return self.likelihood.head(vectors, *context)
+
+    def code_use(self, codes: Tensor) -> dict[str, float]:
+        """Of codes ``(N, *grid)``, the share of entries that any of them is, and the perplexity.
+
+        Returns:
+            ``levels``, K; ``usage`` and ``perplexity``, see :func:`lowerbound.quantize.base.use`,
+            means over heads.
+        """
+        rows = self.posterior.in_rows(codes)
+        found = use(histogram(rows.reshape(-1, rows.shape[-1]), self.levels))
+        return {"levels": self.levels, **{name: float(value) for name, value in found.items()}}
 
     def upkeep(self, x: Tensor, *context: Tensor, step: int) -> None:
         """Start the codebook on a batch at step 0, and its dead entries anew later on."""

@@ -11,6 +11,7 @@ from .base import Quantized, Quantizer, as_gradient, histogram, straight_through
 from .codebook import Codebook
 from .finite import FiniteScalarQuantizer
 from .gumbel import GumbelQuantizer
+from .levels import TwoLevels
 from .search import kmeans, nearest
 from .uniform import UniformCategorical, UniformCodes
 from .vector import ResidualQuantizer, VectorQuantizer
@@ -22,6 +23,7 @@ __all__ = [
     "Quantized",
     "Quantizer",
     "ResidualQuantizer",
+    "TwoLevels",
     "UniformCategorical",
     "UniformCodes",
     "VectorQuantizer",

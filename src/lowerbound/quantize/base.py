@@ -47,9 +47,11 @@ class Quantizer(nn.Module):
 
     Attributes:
         upkeep_every: steps between two calls of :meth:`upkeep`; 0 where there is nothing to do.
+        relaxed: whether the choice of an entry is drawn, and certain only at temperature 0.
     """
 
     upkeep_every = 0
+    relaxed = False
 
     def __init__(self, inputs: int, dim: int, heads: int, levels: int) -> None:
         super().__init__()

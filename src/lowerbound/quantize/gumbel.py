@@ -28,6 +28,8 @@ class GumbelQuantizer(Quantizer):
         Ramesh et al. 2021, Zero-shot text-to-image generation, arXiv 2102.12092 (as a dVAE)
     """
 
+    relaxed = True
+
     def __init__(self, levels: int = 512, dim: int = 64, heads: int = 1) -> None:
         refuse_size("heads", heads, 1)
         refuse_size("levels", levels, 2)

@@ -25,6 +25,7 @@ def vq_vae(
     prior: Annotated[SlotValue, Slot("prior")] = "uniform",
     given: str = "none",
     network: Annotated[SlotValue, Slot("network")] = "auto",
+    grids: Annotated[int, Span(min=1, max=2)] = 1,
     downsampling: Annotated[int, Span(min=1)] = 4,
     channels: Annotated[int, Span(min=1, unit="channels")] = 128,
     blocks: Annotated[int, Span(min=0)] = 2,
@@ -49,7 +50,10 @@ def vq_vae(
         given: what decoder and prior are conditioned on: labels, attributes, or one of several
             labels of the data by its name (speaker); none.
         network: of sound: wave, encoder and upsampling, with options of its own.
-        downsampling: of images: how many times coarser the grid of codes is, a power of two.
+        grids: of images: of codes, 1, or 2, of which the second is twice as fine as the first and
+            is told what it holds (vq-vae-2).
+        downsampling: of images: how many times coarser the grid of codes is, the finest one, a
+            power of two.
         channels: of images: feature maps of encoder and decoder.
         blocks: of images: residual blocks of each.
         hidden: of fully connected networks, which other data have, and images if this or positions
@@ -84,7 +88,22 @@ def vq_vae(
             "vq-vae: expected no hidden or positions of sound, whose codes lie along time; pass "
             "--network.channels, --network.blocks and --network.stride"
         )
-    if sound:
+    build_prior = partial(_prior, data, prior)
+    if grids == 2:
+        from .two_grids import two_grids
+
+        if sound or len(data.event_shape) != 3 or hidden is not None or positions is not None:
+            raise LowerboundError(
+                "vq-vae with two grids: expected images and convolutional networks, came data of "
+                f"shape {data.event_shape}; leave out --grids, --hidden and --positions"
+            )
+        sizes = {"downsampling": downsampling, "channels": channels, "blocks": blocks}
+        second = build("quantizer", quantizer)
+        encode, decode, coder, build_prior = two_grids(
+            data, (coder, second), family, condition, prior, **sizes
+        )
+        spatial = (sum(encode.network.positions),)
+    elif sound:
         encode, decode, spatial = parts_of_sound(data, coder, likelihood, network, condition)
     elif len(data.event_shape) in (3, 4) and hidden is None and positions is None:
         encode, decode, spatial = _on_grid(
@@ -93,7 +112,7 @@ def vq_vae(
     else:
         encode, decode, spatial = _in_a_row(data, coder, family, condition, hidden, positions)
     grid = (coder.heads, *spatial) if coder.heads > 1 else spatial
-    fitted = _prior(data, prior, grid, coder, condition)
+    fitted = build_prior(grid, coder, condition)
     model = VQVAE(
         encode,
         coder,
@@ -166,7 +185,7 @@ def _on_grid(
         decoder = ClipDecoder(coder.dim, frames, family.raw_shape, **shared, context=width)
     else:
         decoder = GridDecoder(coder.dim, family.raw_shape, **shared, context=width)
-    return *_heads(data, coder, encoder, decoder, family, condition, encoder.grid), encoder.grid
+    return *heads_of(data, coder, encoder, decoder, family, condition, encoder.grid), encoder.grid
 
 
 def _in_a_row(
@@ -187,10 +206,10 @@ def _in_a_row(
     _, _, width = _beside(condition)
     encoder = pair.encoder((positions, coder.inputs))
     decoder = pair.decoder((positions, coder.dim), family.raw_shape, context=width)
-    return *_heads(data, coder, encoder, decoder, family, condition, (positions,)), (positions,)
+    return *heads_of(data, coder, encoder, decoder, family, condition, (positions,)), (positions,)
 
 
-def _heads(
+def heads_of(
     data: DataSpec,
     coder: Any,
     encoder: Any,
@@ -219,6 +238,19 @@ def _heads(
 
 def _prior(data: DataSpec, value: Any, grid: tuple[int, ...], coder: Any, condition: Any) -> Any:
     """The prior of codes; None where it is uniform."""
+    resolved = fitted_prior(value)
+    if resolved is None:
+        return None
+    around = Around(data, None, condition, levels=coder.levels, heads=coder.heads > 1)
+    return build("prior", resolved, grid, around)
+
+
+def fitted_prior(value: Any) -> Any:
+    """The prior that is asked for, resolved; None of the uniform one.
+
+    Raises:
+        LowerboundError: one that is not of whole numbers.
+    """
     resolved = resolve(value, "uniform")
     name = resolved["name"] if isinstance(resolved, dict) else None
     if name == "uniform":
@@ -229,8 +261,7 @@ def _prior(data: DataSpec, value: Any, grid: tuple[int, ...], coder: Any, condit
             f"prior: expected uniform, {', '.join(known)} for codes that are whole numbers, came "
             f"{name}; pass --prior pixelcnn"
         )
-    around = Around(data, None, condition, levels=coder.levels, heads=coder.heads > 1)
-    return build("prior", resolved, grid, around)
+    return resolved
 
 
 RECIPES = {"vq-vae": vq_vae}

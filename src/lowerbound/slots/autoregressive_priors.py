@@ -137,11 +137,16 @@ def _prior(
     given: dict[str, Any] = {}
     if condition is not None:
         given = {"event_ranks": condition.event_ranks, "embed": condition.embeddings()}
+    if around.local is not None:  # never left out: guidance is of the condition
+        rank, module, _ = around.local
+        ranks, embed = given.get("event_ranks", ()), given.get("embed", [])
+        given, drop = {"event_ranks": (*ranks, rank), "embed": [*embed, module]}, 0.0
     built = network(
         around.levels,
         *([grid] if on_grid else []),
         heads=heads,
         context=0 if condition is None else condition.width,
+        local=0 if around.local is None else around.local[2],
         **options,
     )
     return AutoregressiveConditional(

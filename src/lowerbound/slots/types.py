@@ -29,6 +29,8 @@ class Around(NamedTuple):
         levels: of codes that are whole numbers, how many values each has; None of others.
         heads: of those, whether the first axis of a code are several of one position; None: if it
             has three axes.
+        local: of those, what each position is told beside the condition: how many axes of a
+            further context are one of it, the module from it to ``(N, P, width)``, and the width.
     """
 
     data: DataSpec
@@ -36,3 +38,4 @@ class Around(NamedTuple):
     condition: Module | None = None
     levels: int | None = None
     heads: bool | None = None
+    local: tuple[int, Module, int] | None = None

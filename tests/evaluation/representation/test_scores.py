@@ -228,6 +228,8 @@ def test_a_single_factor_has_no_disentanglement_but_a_completeness(grid: np.ndar
     one = dci(grid.astype(float), grid[:, :1])
     assert math.isnan(one.disentanglement) and one.completeness == pytest.approx(1.0)
     assert math.isnan(modularity(grid, grid[:, :1]))
+    assert math.isnan(factor_vae_score(grid, grid[:, :1]))
+    assert math.isnan(beta_vae_score(grid, grid[:, :1]))
     assert math.isnan(dci(grid[:, :1], grid).completeness)
 
 

@@ -38,7 +38,8 @@ def factor_vae_score(
     For each vote a factor is drawn and a value of it, and of `size` examples that have this value
     the dimension of least variance is found, in units of its variance over all codes. A majority
     over votes names a factor for each dimension; the score is its accuracy on other votes, from
-    other examples. Independent codes score 1 / F.
+    other examples. Independent codes score 1 / F; of a single factor there is nothing to tell, and
+    the score is not a number.
 
     Args:
         codes: ``(N, D)``.
@@ -55,6 +56,8 @@ def factor_vae_score(
         Kim & Mnih 2018, Disentangling by factorising, arXiv 1802.05983, section 4
     """
     codes, known = paired(codes, factors)
+    if len(known.names) < 2:
+        return math.nan
     scale = _scale(codes)
     if scale is None:
         return 1.0 / len(known.names)
@@ -87,7 +90,7 @@ def beta_vae_score(
     For each point a factor is drawn, and `size` pairs of examples, each of which agrees in this
     factor (with a value of its own); the point is the mean of |z − z'| over the pairs. The score
     is the accuracy of a logistic regression on points it was not fitted to, from other examples.
-    Codes are scaled to unit variance first. Independent codes score 1 / F.
+    Codes are scaled to unit variance first. Independent codes score 1 / F, of a single factor it is not a number.
 
     Args:
         codes, factors, draw, bins, seed: see `factor_vae_score`; of ``draw``, groups of two.
@@ -102,7 +105,9 @@ def beta_vae_score(
     codes, known = paired(codes, factors)
     count = len(known.names)
     scale = _scale(codes)
-    if scale is None or count < 2:
+    if count < 2:
+        return math.nan
+    if scale is None:
         return 1.0 / count
     kept, spread = scale
     random = np.random.default_rng([seed, 0xBE7A])
