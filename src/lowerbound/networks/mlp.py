@@ -46,7 +46,8 @@ class MLP(nn.Module):
     """A fully connected network from one tensor shape to another.
 
     Without hidden layers it is a single affine map, so that linear models are MLPs with
-    ``hidden=()``. Hidden weights start as He et al. 2015 prescribe for the nonlinearity, the output
+    ``hidden=()``. Hidden weights start as He et al. 2015 prescribe for the nonlinearity (smaller in a
+    network of one hidden layer, see :func:`lowerbound.networks.start.initialise_`), the output
     layer at half of 1/sqrt(fan in), biases at zero: what comes out first is close to the output
     bias, which :meth:`start_` sets.
 
@@ -89,7 +90,7 @@ class MLP(nn.Module):
         layers: list[nn.Module] = []
         for fan_in, fan_out in pairwise(widths):
             layers += [
-                initialise_(nn.Linear(fan_in, fan_out), activation),
+                initialise_(nn.Linear(fan_in, fan_out), activation, alone=len(hidden) == 1),
                 nonlinearity(activation),
             ]
         self.layers = nn.Sequential(*layers, output_(nn.Linear(widths[-1], math.prod(out_shape))))

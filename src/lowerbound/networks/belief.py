@@ -1,0 +1,143 @@
+"""Networks of beliefs: what is known after each step, from all steps up to it; and gated layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import LowerboundError
+from .sequence import Block
+from .start import initialise_, output_
+
+Memory = Literal["gru", "lstm", "transformer"]
+
+
+class Recurrent(nn.Module):
+    """A recurrent network over steps, with a learned state before the first one.
+
+    Args:
+        in_width: numbers a step.
+        width: numbers of the state, which is the belief.
+        kind: ``gru`` or ``lstm``; of the latter the cell's state stays inside.
+        layers: recurrent layers on top of one another.
+
+    Shape:
+        ``(B, T, in_width) -> (B, T + 1, width)``: before anything was seen, and after each step.
+
+    References:
+        Cho et al. 2014, arXiv 1406.1078 (GRU); Hochreiter & Schmidhuber 1997 (LSTM)
+
+    >>> Recurrent(3, 8)(torch.zeros(2, 5, 3)).shape
+    torch.Size([2, 6, 8])
+    """
+
+    def __init__(
+        self, in_width: int, width: int, kind: Literal["gru", "lstm"] = "gru", layers: int = 1
+    ) -> None:
+        super().__init__()
+        make = nn.GRU if kind == "gru" else nn.LSTM
+        self.cells = make(in_width, width, layers, batch_first=True)
+        self.start = nn.Parameter(torch.zeros(layers, width))
+        self.is_lstm = kind == "lstm"
+        self.width = width
+
+    def forward(self, steps: Tensor, times: Tensor | None = None) -> Tensor:
+        """The times are in the steps already, as differences."""
+        state = self.start[:, None].expand(-1, len(steps), -1).contiguous()
+        begin = (state, torch.zeros_like(state)) if self.is_lstm else state
+        found, _ = self.cells(steps, begin)
+        return torch.cat((state[-1][:, None], found), 1)
+
+
+class CausalTransformer(nn.Module):
+    """Self-attention in which a step sees those up to itself, and where in time they are.
+
+    Args:
+        in_width: numbers a step.
+        width: of the belief.
+        layers: blocks.
+        heads: of the attention, which share the width.
+        unit: usual time between two steps.
+
+    Shape:
+        ``(B, T, in_width)``, times ``(B, T)`` -> ``(B, T + 1, width)``.
+
+    Reference:
+        Vaswani et al. 2017, Attention is all you need, arXiv 1706.03762
+    """
+
+    frequencies: Tensor
+
+    def __init__(
+        self, in_width: int, width: int, layers: int = 2, heads: int = 4, unit: float = 1.0
+    ) -> None:
+        super().__init__()
+        if width % heads or width % 2:
+            raise LowerboundError(
+                f"belief_width: expected an even multiple of {heads} heads, came {width}; pass "
+                f"{2 * heads * math.ceil(width / (2 * heads))}"
+            )
+        self.read = nn.Linear(in_width, width)
+        self.start = nn.Parameter(torch.zeros(width))
+        self.blocks = nn.ModuleList(Block(width, heads, causal=True) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.unit, self.width = float(unit), width
+        rates = torch.logspace(0.0, -3.0, width // 2)  # radians a step, as in the paper
+        self.register_buffer("frequencies", rates, persistent=False)
+
+    def forward(self, steps: Tensor, times: Tensor) -> Tensor:
+        since = (times - times[:, :1]) / self.unit + 1.0
+        angle = since[..., None] * self.frequencies
+        h = self.read(steps) + torch.cat((angle.sin(), angle.cos()), -1)
+        h = torch.cat((self.start.expand(len(h), 1, -1), h), 1)
+        for block in self.blocks:
+            h = block(h)
+        return self.norm(h)
+
+
+def memory(
+    kind: Memory, in_width: int, width: int, layers: int | None = None, unit: float = 1.0
+) -> nn.Module:
+    """The network of that name; by default one recurrent layer, or two blocks of attention."""
+    if kind == "transformer":
+        return CausalTransformer(in_width, width, layers or 2, unit=unit)
+    return Recurrent(in_width, width, kind, layers or 1)
+
+
+class Gated(nn.Module):
+    """Layers tanh(W x)·sigmoid(V x), then an affine one; without hidden layers that one alone.
+
+    The products let a state be turned by an angle that another input gives.
+
+    Args:
+        in_width: numbers that come in.
+        out_shape: of what comes out.
+        hidden: widths of the gated layers.
+
+    Shape:
+        ``(N, in_width) -> (N, *out_shape)``.
+
+    Reference:
+        Gregor et al. 2019, arXiv 1806.03107, appendix (the "D block")
+    """
+
+    def __init__(self, in_width: int, out_shape: Sequence[int], hidden: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.out_shape = tuple(out_shape)
+        widths = [in_width, *hidden]
+        self.layers = nn.ModuleList(
+            initialise_(nn.Linear(a, 2 * b), "tanh") for a, b in pairwise(widths)
+        )
+        self.out = output_(nn.Linear(widths[-1], math.prod(self.out_shape)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            value, gate = layer(x).chunk(2, -1)
+            x = value.tanh() * gate.sigmoid()
+        x = self.out(x)
+        return x if len(self.out_shape) == 1 else x.unflatten(1, self.out_shape)
