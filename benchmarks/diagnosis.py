@@ -121,6 +121,12 @@ def _cases(folder: Path, steps: int) -> dict[str, tuple[str, str, dict[str, Any]
             {**long, "quantizer": {"name": "vq", "start": "uniform", "restart": 0.0}},
             "dead-codes",
         ),
+        "GAN, discriminator 10 × stronger": (
+            "digits",
+            "gan",
+            {**long, "discriminator_rate": 10.0, "penalty": "none"},
+            "discriminator-overpowers",
+        ),
         "none: VAE": ("digits", "vae", long, None),
         "none: two stages": ("digits", "two-stage", {"base": str(folder / "none:-VAE")}, None),
         "none: PCA": ("digits", "pca", {}, None),

@@ -46,8 +46,8 @@ class MLP(nn.Module):
     """A fully connected network from one tensor shape to another.
 
     Without hidden layers it is a single affine map, so that linear models are MLPs with
-    ``hidden=()``. Hidden weights start as He et al. 2015 prescribe for the nonlinearity (smaller in a
-    network of one hidden layer, see :func:`lowerbound.networks.start.initialise_`), the output
+    ``hidden=()``. Hidden weights start as He et al. 2015 prescribe for the nonlinearity (smaller in
+    a network of one hidden layer, see :func:`lowerbound.networks.start.initialise_`), the output
     layer at half of 1/sqrt(fan in), biases at zero: what comes out first is close to the output
     bias, which :meth:`start_` sets.
 
