@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from lowerbound.diagnosis.codes import dead_codes, has_codebook, told_apart
+from lowerbound.diagnosis.codes import collapsed, dead_codes, has_codebook, told_apart
 from lowerbound.diagnosis.evidence import Evidence
 from lowerbound.distributions.delta import PointMass
 
@@ -101,3 +101,34 @@ def test_dead_entries_are_counted(used: int, dead: bool) -> None:
 def test_few_draws_from_many_entries_are_no_dead_ones() -> None:
     """2,000 draws cannot show 16,384 entries; that is no fault of the model's."""
     assert dead_codes(asked(Codebook(16384, 16384, heads=2))) is None
+
+
+class Binary(Codebook):
+    """x is one of two entries; the decoder is N(gain · z, 1)."""
+
+    no_likelihood = None
+
+    def __init__(self, gain: float) -> None:
+        super().__init__(2, 2)
+        self.gain, self.grid, self.latent_shape = gain, (1,), (1,)
+
+    def encode(self, x: torch.Tensor) -> PointMass:
+        return PointMass(x.long(), 1)
+
+    def decode(self, z: Any) -> Any:
+        return torch.distributions.Independent(torch.distributions.Normal(self.gain * z, 1.0), 1)
+
+
+@pytest.mark.parametrize("gain", [0.0, 1.0])
+def test_a_decoder_that_does_not_listen_to_indices_is_named(gain: float) -> None:
+    """Another's code costs 1/2 nat where it is another, of two entries half of the time."""
+    evidence = asked(Binary(gain))
+    x = torch.randint(2, (4000, 1), generator=torch.Generator().manual_seed(0)).float()
+    evidence.x, evidence.codes, evidence.seed = lambda split: x, SimpleNamespace(index=True), 0
+    found = collapsed(evidence)
+    if gain:
+        assert found is None
+        cost = float(evidence.measured["decoder listens"].split("costs ")[1].split(" ±")[0])
+        assert cost == pytest.approx(0.25, abs=4 * 0.25 / math.sqrt(4000))
+    else:
+        assert found is not None and found.cause == "posterior-collapse"

@@ -31,7 +31,7 @@ SEEN = 0.5
 def collapsed(evidence: Evidence) -> Finding | None:
     """Whether the codes say anything of x, and whether the decoder listens."""
     if evidence.codes.index:
-        return None  # of codebooks there is a check of its own
+        return _unheard(evidence)
     rate = evidence.log_likelihood.rate.double()
     nats, size = float(rate.mean()), evidence.codes.means.shape[1]
     active = evidence.codes.active_units
@@ -66,6 +66,25 @@ def collapsed(evidence: Evidence) -> Finding | None:
     if evidence.spec.dimensions <= 3:
         helps += "; of so few numbers a flow knows the density itself: --recipe neural-spline"
     return Finding("posterior-collapse", says, text, helps, numbers)
+
+
+def _unheard(evidence: Evidence) -> Finding | None:
+    """Whether the decoder listens to codes that are indices, whatever they cost."""
+    if _levels(evidence.model) is None or evidence.model.no_likelihood is not None:
+        return None
+    listens, error = _listening(evidence)
+    cost = f"decoding another example's codes costs {number(listens)} ± {number(error)} nats"
+    evidence.measured["decoder listens"] = cost
+    if listens > max(3.0 * error, 0.0):
+        return None
+    return Finding(
+        "posterior-collapse",
+        "the codes have their rate, but the decoder says of every example the same",
+        cost,
+        "more steps, if the run was short; a smaller --commitment, if it was not; a weaker decoder,"
+        " if it is autoregressive in the data",
+        {"listens": listens},
+    )
 
 
 def _listening(evidence: Evidence) -> tuple[float, float]:
