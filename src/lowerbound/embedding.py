@@ -27,7 +27,7 @@ from .evaluation.probes import score, whitened
 from .options import check, options_of
 from .runs import CHOICES
 from .training.fit import fit
-from .training.options import resolve, training_options
+from .training.options import BATCH, resolve, training_options
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -222,7 +222,8 @@ def embed(
         maps.append(Map(method, points, scores))
     labels = plain.test.labels
     settings = {"latent_dim": latent_dim, "seeds": seeds, "neighbours": neighbours}
-    settings |= {n: training[n] for n in ("epochs", "steps", "minutes", "batch_size", "seed")}
+    settings |= {n: training[n] for n in ("epochs", "steps", "minutes", "seed")}
+    settings["batch_size"] = training["batch_size"] or BATCH
     return Embedding(
         plain.spec.name,
         maps,

@@ -24,7 +24,13 @@ from .training.engine import Processes, versions
 from .training.events import Finished, Started
 from .training.fit import fit
 from .training.launch import check_devices, launch
-from .training.options import refuse_unfit, resolve, training_options
+from .training.options import (
+    BATCH,
+    BATCH_OF_SOUND,
+    refuse_unfit,
+    resolve,
+    training_options,
+)
 from .training.record import Record
 from .training.state import CHECKPOINT
 
@@ -51,6 +57,8 @@ def begin(
     if out is not None:
         refuse_existing(Path(out).expanduser())
     data = _prepared(_absolute(source), function, given, arguments)
+    if training["batch_size"] is None:
+        training["batch_size"] = BATCH_OF_SOUND if data.spec.kind == "audio" else BATCH
     validation = None if data.validation is None else len(data.validation)
     refuse_unfit(training, len(data.train), validation)
     if isinstance(what, Built):

@@ -14,12 +14,16 @@ from lowerbound.options import Span, check, options_of
 DEFAULT_EPOCHS, DEFAULT_STEPS = 20, 1000
 
 
+#: Examples per step where nothing else is said; a window of sound is thousands of tokens.
+BATCH, BATCH_OF_SOUND = 128, 8
+
+
 def training_options(
     *,
     epochs: Annotated[float | None, Span(min=0, open=True, unit="passes over the data")] = None,
     steps: Annotated[int | None, Span(min=1, unit="steps")] = None,
     minutes: Annotated[float | None, Span(min=0, open=True, unit="min")] = None,
-    batch_size: Annotated[int, Span(min=1, unit="examples")] = 128,
+    batch_size: Annotated[int | None, Span(min=1, unit="examples")] = None,
     learning_rate: Annotated[float, Span(min=0, open=True)] = 1e-3,
     schedule: Literal["cosine", "constant", "staircase"] = "cosine",
     warmup: Annotated[int, Span(min=0, unit="steps")] = 0,
@@ -49,7 +53,8 @@ def training_options(
             is 20, and at least 1,000 steps.
         steps: stop after so many optimizer steps.
         minutes: stop after so much time in training; the schedule follows the clock.
-        batch_size: examples per optimizer step, over all processes together.
+        batch_size: examples per optimizer step, over all processes together; by default 128, of
+            sound 8.
         learning_rate: peak learning rate.
         schedule: cosine to zero over the run, constant, or the staircase of Burda et al. 2016,
             lr * 10^(-i/7) for 3^i parts of the run, i = 0..7.
@@ -90,7 +95,7 @@ def batch_size(options: Mapping[str, Any], examples: int) -> int:
         LowerboundError: not one for each.
     """
     shards = options["devices"] * options["accumulate"]
-    wanted = min(options["batch_size"], examples)
+    wanted = min(options["batch_size"] or BATCH, examples)
     if wanted < shards:
         raise LowerboundError(
             f"expected a batch of at least {shards} examples, one per process and microbatch, came "
