@@ -12,9 +12,12 @@ from torch import Tensor
 from lowerbound.autoregressive import (
     AutoregressiveConditional,
     LogisticOutput,
+    PixelCNN,
     Transformer,
+    TwoLevelPrior,
     WaveNet,
 )
+from lowerbound.autoregressive.levels import CoarseCodes
 from lowerbound.codec import fixed, priors
 from lowerbound.codec.stream import Decoder, Encoder
 from lowerbound.distributions import IndependentCategorical
@@ -92,15 +95,24 @@ def test_a_uniform_prior_costs_log_k_exactly() -> None:
     assert coded(IndependentCategorical(torch.zeros(1, 3)), one) == (0.0, 0.0)
 
 
-@pytest.mark.parametrize("kind", ["transformer", "heads", "levels"])
+@pytest.mark.parametrize("kind", ["transformer", "heads", "levels", "two grids"])
 def test_autoregressive_priors_step_by_step(kind: str) -> None:
     torch.manual_seed(2)
+    prior: torch.nn.Module
     if kind == "transformer":
         network = Transformer(9, (3, 2, 2), width=16, layers=2)
         prior = AutoregressiveConditional(network, (3, 2, 2), heads=False)
     elif kind == "heads":
         network = Transformer(9, (2, 3), width=16, layers=1, heads=2)
         prior = AutoregressiveConditional(network, (2, 2, 3))
+    elif kind == "two grids":
+        told = CoarseCodes(5, (1, 2), (2, 3), 4)
+        fine = PixelCNN(5, (2, 3), width=8, layers=2, kernel=3, local=4)
+        coarse = Transformer(5, (1, 2), width=8, layers=1, attention_heads=2)
+        prior = TwoLevelPrior(
+            AutoregressiveConditional(coarse, (1, 2)),
+            AutoregressiveConditional(fine, (2, 3), event_ranks=(2,), embed=[told]),
+        )
     else:
         output = LogisticOutput(16, 3)
         network = WaveNet(16, width=8, depth=3, outputs=output.raw)

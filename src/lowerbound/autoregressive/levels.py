@@ -53,13 +53,13 @@ class TwoLevelCodes(EventDistribution):
     def __init__(self, coarse: Autoregressive, fine: Callable[[Tensor], Autoregressive]) -> None:
         # Not super().__init__, which reads the shapes off a tensor of parameters.
         self.coarse, self.fine = coarse, fine
-        probe = fine(torch.zeros(*coarse.batch_shape, *coarse.event_shape, dtype=torch.int64,
+        #: The distribution of fine codes of coarse ones that are all 0: for its shapes.
+        self.probe = fine(torch.zeros(*coarse.batch_shape, *coarse.event_shape, dtype=torch.int64,
                                  device=next(coarse.network.parameters()).device))  # fmt: skip
-        shapes = (tuple(coarse.event_shape), tuple(probe.event_shape))
+        shapes = (tuple(coarse.event_shape), tuple(self.probe.event_shape))
         heads = shapes[0][:1] if coarse.heads > 1 else ()
         self._grids = tuple(shape[len(heads) :] for shape in shapes)
         self.positions = tuple(math.prod(grid) for grid in self._grids)
-        self._lead = heads
         self._batch_shape = coarse.batch_shape
         self._event_shape = torch.Size((*heads, sum(self.positions)))
         self._event_dims = tuple(range(-len(self._event_shape), 0))

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lowerbound.autoregressive import Autoregressive
+from lowerbound.autoregressive import Autoregressive, TwoLevelCodes
 from lowerbound.codec import fixed
 from lowerbound.codec.stream import Decoder, Encoder
 from lowerbound.distributions import IndependentCategorical
@@ -105,6 +105,36 @@ class Steps:
         return self.p.value(tokens)
 
 
+class Levels:
+    """The coarse codes first, and after them the fine ones, whose tables they change.
+
+    Args:
+        p: of batch shape ``()``, or ``(N,)`` for N given conditions.
+    """
+
+    def __init__(self, p: TwoLevelCodes) -> None:
+        self.p, self.first = p, Steps(p.coarse)
+        self.length = math.prod(p.event_shape)
+
+    def tables(self, count: int) -> Walk:
+        walk, symbols = self.first.tables(count), []
+        table = next(walk)
+        while len(symbols) < self.first.length:
+            symbols.append((yield table))
+            if len(symbols) < self.first.length:
+                table = walk.send(symbols[-1])
+        coarse = self.first.value(torch.stack(symbols, 1))
+        yield from Steps(self.p.fine(coarse)).tables(count)
+
+    def tokens(self, value: Tensor) -> Tensor:
+        first, rest = self.p.apart(value)
+        return torch.cat((self.p.coarse.tokens(first), self.p.probe.tokens(rest)), 1)
+
+    def value(self, tokens: Tensor) -> Tensor:
+        first, rest = tokens.split((self.first.length, self.length - self.first.length), 1)
+        return self.p.together(self.p.coarse.value(first), self.p.probe.value(rest))
+
+
 def sequence(p: Any) -> Sequence:
     """A distribution as a sequence of tables.
 
@@ -113,6 +143,8 @@ def sequence(p: Any) -> Sequence:
     """
     if isinstance(p, Autoregressive):
         return Steps(p)
+    if isinstance(p, TwoLevelCodes):
+        return Levels(p)
     if isinstance(p, IndependentCategorical):
         return Independent(p)
     if hasattr(p, "tables"):
