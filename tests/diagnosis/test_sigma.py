@@ -52,6 +52,17 @@ def test_a_sigma_that_fits_is_no_finding() -> None:
     assert sigma_off(asked([1.0, 0.9, 1.2])) is None
 
 
+def test_a_narrow_sigma_is_one_that_vanishes_where_numbers_repeat() -> None:
+    assert sigma_vanishes(asked([1.0, 0.01, 1.0])) is None
+    evidence = asked([1.0, 0.01, 1.0])
+    x = evidence.x("test").clone()
+    x[: len(x) // 2, 1] = 0.0
+    evidence.x = lambda split: x
+    found = sigma_vanishes(evidence)
+    assert found is not None and found.numbers["columns"] == [1]
+    assert found.numbers["share"] == pytest.approx(0.5 / 3)  # half of one column of three
+
+
 @pytest.mark.parametrize("tiny", [1e-4, math.exp(-10)])
 def test_a_sigma_that_vanishes_is_told_with_its_columns(tiny: float) -> None:
     found = sigma_vanishes(asked([1.0, tiny, 1.0, 1.0]))

@@ -21,6 +21,10 @@ from .finding import Finding, number
 OFF = 2.0
 #: Of a column's standard deviation: a density that knows three digits of a number.
 SHARP = 1e-3
+#: The same of a number that repeats: on its way there, as nothing holds it.
+NARROW = 0.02
+#: Of a column, the share that has one value: it is an atom, which no density describes.
+REPEATED = 0.05
 #: Share of the numbers of which this has to be true.
 MANY = 0.02
 #: Of the energy of the finest detail: half its amplitude.
@@ -91,6 +95,19 @@ def _likelihood_at(evidence: Evidence, x: Tensor, context: Any) -> tuple[Tensor,
     return torch.cat(means), torch.cat(sigmas)
 
 
+def repeated(x: Tensor) -> Tensor:
+    """Which numbers have the very value of many others of their column: ``(N, D)`` to bool.
+
+    >>> repeated(torch.tensor([[0.0, 1.0], [0.0, 2.0], [3.0, 4.0]]))[:, 0].tolist()
+    [True, True, False]
+    """
+    found = torch.zeros_like(x, dtype=torch.bool)
+    for d, column in enumerate(x.T):
+        _, place, count = column.unique(return_inverse=True, return_counts=True)
+        found[:, d] = count[place] > max(1.0, REPEATED * len(x))
+    return found
+
+
 def sigma_vanishes(evidence: Evidence) -> Finding | None:
     """Whether the likelihood grows by certainty about numbers that repeat themselves."""
     x = evidence.x("test")
@@ -100,7 +117,7 @@ def sigma_vanishes(evidence: Evidence) -> Finding | None:
     spread = x.flatten(1).std(0) if len(x) > 1 else torch.ones(x[0].numel())
     relative = sigma.flatten(1) / spread.clamp_min(1e-12)
     floor = sigma.flatten(1) < 2.0 * math.exp(LOG_SCALE_RANGE[0])
-    sharp = (relative < SHARP) | floor
+    sharp = (relative < SHARP) | floor | (repeated(x.flatten(1)) & (relative < NARROW))
     share = float(sharp.float().mean())
     least = float(sigma.min())
     evidence.measured["σ"] = (
@@ -115,7 +132,8 @@ def sigma_vanishes(evidence: Evidence) -> Finding | None:
         "σ runs towards zero where numbers repeat themselves or follow from others, and a density "
         "grows there without limit: −log p(x) falls without anything being learned",
         f"{100 * share:.1f} % of held-out numbers have a σ below {SHARP:g} of their column's "
-        f"spread (least {number(least)}), in {len(columns)} of {relative.shape[1]} columns; about "
+        f"spread, or below {NARROW:g} of it where they repeat (least {number(least)}), in "
+        f"{len(columns)} of {relative.shape[1]} columns; about "
         f"{number(gained)} nats of log p(x) come from there",
         "--likelihood.sigma optimal or --likelihood.sigma fixed --likelihood.value 0.1; "
         "--dequantize uniform where the data are rounded; leave out columns that never vary",
