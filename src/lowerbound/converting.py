@@ -111,7 +111,7 @@ def again(model: Any, samples: Tensor, *context: Tensor, temperature: float = 1.
     (window,) = model.event_shape
     parts = []
     for part in samples.split(window, 1):
-        found = model.decode(model.encode(part, *context).mean, *context)
+        found = model.decode(model.encode(part, *context).mode, *context)
         drawn = found.sample() if hasattr(found, "network") else found.mean
         parts.append(drawn.round().long() if drawn.is_floating_point() else drawn)
     return torch.cat(parts, 1)

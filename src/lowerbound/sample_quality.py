@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .api import open_run, sample
+from .drawing import resolve_values
 from .errors import LowerboundError
 from .evaluation.samples import COUNT, SampleQuality, sample_quality
 from .runs import Run
@@ -53,10 +54,11 @@ def measure(
     data = run.data()
     if count is None:
         count = min(COUNT, max(1000, len(data.test)))
+    values = resolve_values(run.model, run.spec, "auto")
     found = sample_quality(
         lambda n, seed: sample(run, n, seed=seed),
         data,
-        drawn="means of the likelihood" if run.spec.kind == "image" else "draws",
+        drawn="means of the likelihood" if values == "mean" else "draws",
         count=count,
         features=features,
         seed=seed,

@@ -72,5 +72,15 @@ def runs(folder: Path, levels: dict[str, Path], table: Path) -> dict[str, Path]:
         "pca": lb.train(str(table), "pca", out=folder / "r-pca", latent_dim=2, **QUICK),
         "pca1": lb.train(str(table), "pca", out=folder / "r-pca1", latent_dim=1, **QUICK),
         "vae": lb.train(str(table), "vae", out=folder / "r-vae", **SMALL),
+        "vq": lb.train(
+            str(table),
+            "vq-vae",
+            out=folder / "r-vq",
+            positions=2,
+            hidden=(16,),
+            steps=20,
+            quantizer={"name": "vq", "levels": 8, "dim": 4},
+            **QUICK,
+        ),
     }
     return {name: run.path for name, run in made.items()}

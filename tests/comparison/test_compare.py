@@ -67,6 +67,16 @@ def test_an_elbo_is_not_compared_with_an_exact_value_unsaid(runs: Runs) -> None:
     assert found.difference("r-vae", "r-pca", BOUND).examples == 80
 
 
+def test_the_elbo_of_a_certain_posterior_is_called_one(runs: Runs) -> None:
+    """Every draw is the same code: many of them are no importance-weighted estimate."""
+    found = held_apart(runs, "vae", "vq")
+    kinds = {quantity.kind for quantity in found.run("r-vq").values if quantity.of_likelihood}
+    assert kinds == {"lower bound"}
+    assert found.difference("r-vq", "r-vae", BOUND).examples == 80
+    with pytest.raises(LowerboundError, match="not both have"):
+        found.difference("r-vq", "r-vae", Quantity("−log p(x)", "estimate", 5))
+
+
 def test_across_kinds_says_of_each_what_it_is(runs: Runs) -> None:
     found = held_apart(runs, "pca", "vae", across_kinds=True)
     text = str(found)

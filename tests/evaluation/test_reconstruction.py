@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -222,3 +224,15 @@ def test_the_frontier_is_what_no_point_beats() -> None:
         [{"name": f"{k}", "rate": r, "distortion": d} for k, (r, d) in enumerate(points)], "x", 2
     )
     assert found.frontier() == [True, True, False, True]
+
+
+def test_runs_on_other_levels_make_no_curve(run: Any, tmp_path: Path) -> None:
+    lb.evaluate(run, samples=10)
+    other = tmp_path / "other"
+    shutil.copytree(run.path, other)
+    written = json.loads((other / "evaluation.json").read_text())
+    assert written["data"]["levels"] == 256
+    written["data"]["levels"] = 32
+    (other / "evaluation.json").write_text(json.dumps(written))
+    with pytest.raises(LowerboundError, match="on the same data, came levels 256"):
+        RateDistortion.of([run, lb.open_run(other)])

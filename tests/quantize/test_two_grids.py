@@ -18,7 +18,7 @@ from lowerbound.autoregressive.levels import CoarseCodes
 from lowerbound.bounds import elbo
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import LowerboundError
-from lowerbound.quantize import GumbelQuantizer, TwoLevels, VectorQuantizer
+from lowerbound.quantize import GumbelQuantizer, TwoLevels, VectorQuantizer, use
 from lowerbound.recipes.quantized import vq_vae
 from lowerbound.recipes.two_grids import vq_vae_2
 
@@ -193,3 +193,13 @@ def test_only_images_have_two_grids() -> None:
         vq_vae(spec(), grids=2, hidden=(8,))
     with pytest.raises(LowerboundError, match="downsampling: expected at most"):
         vq_vae_2(spec(), downsampling=8)
+
+
+def test_each_grid_has_a_codebook_of_its_own() -> None:
+    """Coarse codes that use one half of their entries, fine ones that use the other."""
+    between = nn.Sequential(nn.Flatten(), nn.Linear(4 * 3, 8 * 3), nn.Unflatten(1, (8, 3)))
+    two = TwoLevels(VectorQuantizer(8, 3), VectorQuantizer(8, 3), 4, between)
+    indices = torch.cat((torch.arange(4), torch.arange(4, 8), torch.arange(4, 8)))
+    found = use(two.counts(indices.expand(5, 12)[..., None]))
+    assert float(found["usage"]) == 0.5
+    assert float(found["perplexity"]) == pytest.approx(4.0)

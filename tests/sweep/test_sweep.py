@@ -20,6 +20,9 @@ from lowerbound.data import held_out
 from lowerbound.errors import LowerboundError
 from lowerbound.runs import Run
 from lowerbound.sweeps import Sweep, Tried
+from lowerbound.sweeps.plan import Plan
+from lowerbound.sweeps.plan import plan as plan_of
+from lowerbound.sweeps.study import so_far
 
 QUICK: dict[str, Any] = {"threads": 1, "compile": "no", "tensorboard": "no"}
 RANK = 3
@@ -272,3 +275,28 @@ def test_another_sweep_in_the_folder_is_refused(vectors: Path, tmp_path: Path) -
     (tmp_path / "full" / "thesis.tex").write_text("years")
     with pytest.raises(LowerboundError, match="nothing is written over"):
         swept(vectors, tmp_path / "full")
+
+
+@pytest.mark.parametrize(
+    ("best", "direction", "values", "known"),
+    [
+        ("gain", "maximize", {"gain": 5.0, "loss": 1.0}, 5.0),
+        ("rate", "maximize", {"rate": 3.0, "bound": -9.0}, 3.0),
+        ("rate", "minimize", {"rate": 3.0, "bound": -9.0}, 3.0),
+        ("squared_error", "minimize", {"bound": -9.0, "loss": 1.0}, 9.0),
+        ("log_likelihood", "maximize", {"bound": -9.0}, -9.0),
+        ("log_likelihood", "maximize", {"loss": 4.0}, -4.0),
+    ],
+)
+def test_trials_are_pruned_by_their_number_in_its_direction(
+    best: str, direction: Any, values: dict[str, float], known: float
+) -> None:
+    plan = Plan("digits", "vae", (), {}, best, direction, True, 0)
+    assert so_far(values, plan) == known
+
+
+def test_what_rises_is_maximized() -> None:
+    vary = {"beta": [1.0, 2.0]}
+    for best in ("gain", "usage", "perplexity", "explained_variance", "bound"):
+        assert plan_of("digits", "vq-vae", vary, {}, best, "auto", False).direction == "maximize"
+    assert plan_of("digits", "vq-vae", vary, {}, "rate", "auto", False).direction == "minimize"

@@ -22,6 +22,7 @@ from ..evaluation import encode_all, estimate_log_likelihood, held_out_contexts
 from ..evaluation.conditional import counted
 from ..evaluation.decoding import evaluating, home
 from ..evaluation.effort import affordable
+from ..evaluation.evaluate import certain_of
 from ..training.checkpoint import write_whole
 from ..training.noise import mix
 from ..training.state import CHECKPOINT, WEIGHTS
@@ -214,6 +215,8 @@ def _measured(
             values[Quantity("−log p(x)", "exact")] = _array(-log_p)
         if likelihood and _sampled(model):
             k = min(samples, _SAMPLES_BESIDE_EXACT) if exact else samples
+            if certain_of(model, x, *context):
+                k = 1  # every draw is the same code, and an average of them no better a bound
             found = estimate_log_likelihood(
                 model, x, *context, samples=k, seed=seed, progress=progress
             )

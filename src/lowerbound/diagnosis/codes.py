@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..distributions import sample_with_log_prob
+from ..evaluation.codes import posterior_mean
 from ..evaluation.decoding import evaluating
 from . import check
 from .check import Check
@@ -108,14 +109,15 @@ def _listening(evidence: Evidence) -> tuple[float, float]:
 
 def dead_codes(evidence: Evidence) -> Finding | None:
     """How many of a codebook's entries are used."""
-    indices = _indices(evidence)  # (N, H)
     levels = _levels(evidence.model) or 1
-    per_head = [len(column.unique()) for column in indices.T]
-    draws = len(indices)
+    counts = _counts(evidence, levels)  # (books, K)
+    per_head = (counts > 0).sum(1).tolist()
+    draws = int(counts.sum(1).min())
     # Of K entries that are all as likely, n draws show K (1 − (1 − 1/K)^n) on average.
     expected = levels * -math.expm1(draws * math.log1p(-1.0 / levels)) if levels > 1 else 1.0
     used = float(np.mean(per_head))
-    perplexity = float(np.mean([_perplexity(column, levels) for column in indices.T]))
+    share = counts.double() / counts.sum(1, keepdim=True)
+    perplexity = float(torch.special.entr(share).sum(1).exp().mean())
     evidence.measured["codebook"] = (
         f"{number(used)} of {levels} entries used, perplexity {number(perplexity)}"
     )
@@ -149,26 +151,24 @@ def _levels(model: Any) -> int | None:
     return levels if isinstance(levels, int) and hasattr(model, "uniform_rate") else None
 
 
-def _indices(evidence: Evidence) -> Tensor:
-    """Entries chosen for the test examples: int64 ``(draws, heads)``, a row for each position."""
+def _counts(evidence: Evidence, levels: int) -> Tensor:
+    """How often each entry of each codebook was chosen for the test examples, ``(books, K)``."""
     model = evidence.model
     x, context = evidence.x("test"), evidence.context("test")
     parts = []
     with evaluating(model), torch.no_grad():
         for first in range(0, len(x), 128):
             c = [each[first : first + 128] for each in context]
-            parts.append(model.encode(x[first : first + 128], *c).mean)
+            parts.append(posterior_mean(model.encode(x[first : first + 128], *c)))
     found = torch.cat(parts)
+    if hasattr(model, "code_counts"):
+        return model.code_counts(found)
     grid = tuple(getattr(model, "grid", found.shape[1:]))
     several = getattr(model, "heads", False) is True  # then the grid itself leads with them
     heads = grid[0] if several else max(1, found[0].numel() // max(1, math.prod(grid)))
     # Heads lead, as in (H, h, w): a residual codebook's first entries are no neighbours' of others.
-    return found.reshape(len(found), heads, -1).transpose(1, 2).reshape(-1, heads)
-
-
-def _perplexity(column: Tensor, levels: int) -> float:
-    share = torch.bincount(column.reshape(-1), minlength=levels).double() / column.numel()
-    return float(torch.special.entr(share).sum().exp())
+    columns = found.reshape(len(found), heads, -1).transpose(0, 1).reshape(heads, -1)
+    return torch.stack([torch.bincount(column, minlength=levels) for column in columns])
 
 
 def hole(evidence: Evidence) -> Finding | None:

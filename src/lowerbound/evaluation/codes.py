@@ -10,7 +10,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from ..distributions import DiagonalNormal, has_closed_form, kl, sample_with_log_prob
+from ..distributions import (
+    DiagonalNormal,
+    IndependentCategorical,
+    has_closed_form,
+    kl,
+    sample_with_log_prob,
+)
 from .decoding import evaluating, home
 
 # Data encoded and decoded at once: small enough for convolutional networks on a small machine.
@@ -150,7 +156,12 @@ def pseudo_likelihood(model: Any, x: Tensor, seed: int = 0) -> Tensor:
 
 
 def posterior_mean(q: Distribution) -> Tensor:
-    """E_q[z], ``(B, *latent)``; the mean of 64 draws where q does not know it (a flow)."""
+    """E_q[z], ``(B, *latent)``; the mean of 64 draws where q does not know it (a flow).
+
+    Of indices the likeliest: the mean of indices is no code.
+    """
+    if isinstance(q, IndependentCategorical):
+        return q.mode
     try:
         return q.mean
     except NotImplementedError:

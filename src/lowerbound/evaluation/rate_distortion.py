@@ -87,9 +87,9 @@ class RateDistortion:
                     f"{run.path} has {lacks}; pass runs of a vae, each after: lowerbound evaluate "
                     f"{run.path}"
                 )
-            about = {key: found.data.get(key) for key in _ABOUT}
+            about = {key: found.data.get(key) for key in _ABOUT} | {"given": found.given}
             first = first or (about, run, found)
-            differ = [key for key in _ABOUT if about[key] != first[0][key]]
+            differ = [key for key in about if about[key] != first[0][key]]
             if differ:
                 key = differ[0]
                 raise LowerboundError(
@@ -114,7 +114,7 @@ class RateDistortion:
         return cls(tuple(sorted(found, key=lambda p: p.rate)), data, float(dimensions))
 
 
-_ABOUT = ("name", "split", "event_shape", "binarize", "dequantize")
+_ABOUT = ("name", "split", "event_shape", "binarize", "dequantize", "levels", "examples")
 
 
 def gaussian_rate(variances: Sequence[float] | Array, distortion: float) -> float:

@@ -12,7 +12,7 @@ from ..distributions import PointMass
 from ..distributions.categorical import IndependentCategorical
 from ..errors import LowerboundError
 from ..quantize import Quantized, Quantizer, UniformCodes
-from ..quantize.base import histogram, use
+from ..quantize.base import use
 from .vae import LatentModel
 
 
@@ -110,11 +110,14 @@ class VQVAE(LatentModel):
 
         Returns:
             ``levels``, K; ``usage`` and ``perplexity``, see :func:`lowerbound.quantize.base.use`,
-            means over heads.
+            means over codebooks.
         """
-        rows = self.posterior.in_rows(codes)
-        found = use(histogram(rows.reshape(-1, rows.shape[-1]), self.levels))
+        found = use(self.code_counts(codes))
         return {"levels": self.levels, **{name: float(value) for name, value in found.items()}}
+
+    def code_counts(self, codes: Tensor) -> Tensor:
+        """How often each entry of each codebook is one of codes ``(N, *grid)``: ``(books, K)``."""
+        return self.quantizer.counts(self.posterior.in_rows(codes))
 
     def upkeep(self, x: Tensor, *context: Tensor, step: int) -> None:
         """Start the codebook on a batch at step 0, and its dead entries anew later on."""

@@ -28,7 +28,8 @@ def quantized(
     batch size.
 
     Args:
-        model: with ``quantize`` and ``decode_vectors`` (`lowerbound.models.vqvae.VQVAE`).
+        model: with ``quantizer``, ``quantize`` and ``decode_vectors``, as
+            `lowerbound.models.vqvae.VQVAE`.
         x: ``(B, *event_shape)``.
         context: ``(B, ...)`` each, given to the likelihood.
         commitment: γ (β in the paper), nats per squared unit of the encoder's vectors.
@@ -52,7 +53,7 @@ def quantized(
     loss = distortion + beta * found.rate + commitment * found.commitment + found.codebook
     parts = parts_of(distortion, found.rate)
     parts["commitment"] = found.commitment.detach()
-    for name, value in batch_use(found.indices, model.levels).items():
+    for name, value in batch_use(model.quantizer.counts(found.indices)).items():
         parts[name] = value.expand(len(x))
     return Terms(loss.mean(), parts)
 

@@ -85,6 +85,10 @@ class Quantizer(nn.Module):
     def upkeep(self, v: Tensor, step: int) -> None:
         """Start the codebook on v ``(N, P, inputs)`` at step 0, and dead entries anew later on."""
 
+    def counts(self, indices: Tensor) -> Tensor:
+        """How often each was chosen, ``(codebooks, levels)``, of indices ``(N, P, heads)``."""
+        return histogram(indices.reshape(-1, self.heads), self.levels)
+
     def check(self, indices: Tensor) -> Tensor:
         """Indices as int64, refused where they are none of the codebook's."""
         if indices.shape[-1] != self.heads or indices.is_floating_point():
@@ -119,10 +123,10 @@ def histogram(indices: Tensor, levels: int) -> Tensor:
 
 
 def use(counts: Tensor) -> dict[str, Tensor]:
-    """How much of a codebook is used, 0-d each, averaged over heads.
+    """How much of a codebook is used, 0-d each, averaged over codebooks.
 
     Args:
-        counts: how often each entry was chosen, ``(heads, levels)``.
+        counts: how often each entry was chosen, ``(codebooks, levels)``.
 
     Returns:
         ``usage``, the share of entries that were chosen at all; ``perplexity``, e to the entropy
@@ -136,9 +140,9 @@ def use(counts: Tensor) -> dict[str, Tensor]:
     return {"usage": (counts > 0).float().mean(), "perplexity": entropy.exp().mean()}
 
 
-def batch_use(indices: Tensor, levels: int) -> dict[str, Tensor]:
-    """:func:`use` of the batch's indices ``(N, P, heads)``, of all processes together."""
-    return use(mean_over_processes(histogram(indices, levels)))
+def batch_use(counts: Tensor) -> dict[str, Tensor]:
+    """:func:`use` of the batch's counts ``(codebooks, levels)``, of all processes together."""
+    return use(mean_over_processes(counts))
 
 
 def as_gradient(parameter: Tensor, statistic: Tensor) -> Tensor:

@@ -83,6 +83,11 @@ class TwoLevels(Quantizer):
         first, rest = indices.split((self.positions, indices.shape[-2] - self.positions), -2)
         return torch.cat((self.coarse.lookup(first), self.fine.lookup(rest)), -2)
 
+    def counts(self, indices: Tensor) -> Tensor:
+        """See :meth:`Quantizer.counts`; the coarse codebooks first."""
+        first, rest = self._parts(indices)
+        return torch.cat((self.coarse.counts(first), self.fine.counts(rest)))
+
     def upkeep(self, v: Tensor, step: int) -> None:
         """See :meth:`Quantizer.upkeep`; the fine one after the coarse one."""
         first, rest = self._parts(v)

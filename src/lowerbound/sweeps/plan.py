@@ -23,7 +23,8 @@ PLAN = "sweep.json"
 Direction = Literal["maximize", "minimize"]
 #: Numbers that can always be asked for: measured on validation data when a trial has ended.
 MEASURED = ("log_likelihood", "bound", "squared_error", "rate", "distortion")
-_RISE = ("log_likelihood", "bound", "iwae")
+#: Numbers of which more is better.
+RISE = ("log_likelihood", "bound", "iwae", "gain", "usage", "perplexity", "explained_variance")
 _VALIDATION = 0.1
 
 
@@ -98,7 +99,7 @@ def plan(
         given["validation_fraction"] = _VALIDATION
         found = _prepared(data, function, given, arguments)
     refuse_unfit(training, len(found.train), len(found.validation or ()))
-    way: Direction = "maximize" if best in _RISE else "minimize"
+    way: Direction = "maximize" if best in RISE else "minimize"
     return Plan(
         data,
         what,

@@ -19,7 +19,7 @@ from ..errors import LowerboundError
 from ..runs import Run, new_path
 from ..training.events import HeldOut
 from ..training.units import without_phase
-from .plan import Plan, keep, nested, plan
+from .plan import RISE, Plan, keep, nested, plan
 from .result import Seeded, Sweep, Tried
 from .space import Choices, Vary, size
 from .trial import Interrupted, Pruned, measured, prepared_as, train, value_of
@@ -171,6 +171,17 @@ def _combinations(sizes: Sequence[int]) -> list[tuple[int, ...]]:
     return list(itertools.product(*(range(each) for each in sizes)))
 
 
+def so_far(values: Mapping[str, float], found: Plan) -> float:
+    """How a trial does, by the sweep's number, of its direction.
+
+    What is not reported in training is stood for by what is: the bound, or the loss.
+    """
+    name = next((n for n in (found.best, "iwae", "bound") if n in values), "loss")
+    stands_in = name != found.best
+    turned = stands_in and (name in RISE) != (found.direction == "maximize")
+    return -values[name] if turned else values[name]
+
+
 def _trial(folder: Path, found: Plan, number: int) -> tuple[str, float | None, str]:
     """One trial, in a worker: (state, value, why)."""
     import optuna
@@ -183,10 +194,7 @@ def _trial(folder: Path, found: Plan, number: int) -> tuple[str, float | None, s
 
     def look(event: HeldOut) -> None:
         values = without_phase(event.values)
-        # What is not reported in training is stood for by what is: the bound, or the loss.
-        name = next((n for n in (found.best, "iwae", "bound") if n in values), "loss")
-        rises = name in ("log_likelihood", "iwae", "bound")
-        value = values[name] if rises == (found.direction == "maximize") else -values[name]
+        value = so_far(values, found)
         last[:] = [value]
         step = round(event.epoch)
         if step not in known:
