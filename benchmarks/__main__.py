@@ -27,6 +27,15 @@ RESULTS = (
     "diagnosis",
     "codec",
     "video_digits",
+    "edits",
+    "vary_digits",
+    "gan_modes",
+    "dfc_vae",
+    "aae_digits",
+    "vae_against_gan",
+    "stackgan",
+    "oscillator",
+    "jump_cost",
 )
 
 

@@ -15,15 +15,16 @@ MOST_LINES = 500
 
 # Each part may import the parts of its own set and nothing else of lowerbound's, also inside
 # functions: a loop that is hidden in a function is still a loop.
-GROUND = {"errors", "allocator", "options", "collectives", "noise", "sound"}
+GROUND = {"errors", "allocator", "options", "collectives", "noise", "sound", "words"}
 BUILDERS = GROUND | {"slots", "distributions", "networks", "bounds", "objectives", "models"}
-BUILDERS |= {"flows", "inference", "mixtures", "autoregressive", "quantize"}
+BUILDERS |= {"flows", "inference", "mixtures", "autoregressive", "quantize", "sequences"}
 REPORTS = {"evaluation", "latent", "plots", "report"}
 MAY_IMPORT = {
     "errors": set(),
     "collectives": set(),
     "noise": set(),
     "sound": set(),
+    "words": {"errors"},
     "allocator": set(),
     "options": {"errors", "slots"},
     "slots": GROUND | {"autoregressive", "quantize", "flows", "distributions", "networks"},
@@ -32,11 +33,14 @@ MAY_IMPORT = {
     "bounds": GROUND | {"distributions"},
     "divergences": GROUND | {"distributions"},
     "adversarial": set(),
-    "objectives": GROUND | {"distributions", "bounds", "divergences", "adversarial", "quantize"},
+    "objectives": GROUND
+    | {"distributions", "bounds", "divergences", "adversarial", "quantize"}
+    | {"sequences"},
     "inference": GROUND | {"distributions", "bounds"},
     "flows": GROUND | {"distributions", "networks"},
     "autoregressive": GROUND | {"distributions", "networks"},
     "quantize": GROUND | {"distributions"},
+    "sequences": GROUND | {"distributions"},
     "mixtures": GROUND | {"distributions"},
     "models": BUILDERS - {"models", "objectives"},
     "recipes": BUILDERS | {"data", "training"},
@@ -54,25 +58,33 @@ MAY_IMPORT = {
     "nothing": GROUND | {"data", "plots"},
     "drawing": GROUND | {"data", "conditioning"},
     "captions": set(),
+    "sentences": GROUND | {"data", "runs", "conditioning", "pictures", "plots"},
     "pictures": BUILDERS
     | REPORTS
-    | {"data", "training", "runs", "conditioning", "nothing", "drawing", "captions", "listening"},
+    | {"data", "training", "runs", "conditioning", "nothing", "drawing", "captions", "listening"}
+    | {"sentences", "forecast_files"},
     "listening": GROUND | REPORTS | {"data", "training", "runs", "conditioning"},
     "converting": GROUND | {"data", "runs", "conditioning", "autoregressive"},
     "continuing": GROUND | {"autoregressive", "data", "runs", "conditioning"},
+    "series": GROUND | {"data", "runs"},
+    "forecasting": GROUND | {"data", "evaluation", "runs", "sequences", "series"},
+    "forecast_files": GROUND | {"forecasting", "plots", "runs", "training"},
     "codec": BUILDERS | {"data", "training", "runs", "conditioning", "continuing", "plots"},
-    "sample_quality": {"errors", "api", "evaluation", "plots", "runs"},
+    "sample_quality": {"errors", "api", "drawing", "evaluation", "plots", "runs"},
     "demos": BUILDERS | {"data", "evaluation", "plots", "recipes", "training"},
     "diagnosis": BUILDERS | {"data", "evaluation", "recipes", "runs", "training"},
     "comparison": BUILDERS | {"data", "evaluation", "plots", "runs", "training"},
     "sweeps": BUILDERS
     | {"console", "data", "evaluation", "plots", "recipes", "runs", "session", "training"},
     "embedding": BUILDERS | REPORTS | {"data", "training", "recipes", "runs"},
+    "exploring": BUILDERS
+    | REPORTS
+    | {"data", "training", "runs", "conditioning", "continuing", "drawing", "listening"},
     "denoising": BUILDERS | REPORTS | {"data", "training", "runs", "pictures"},
     "api": BUILDERS
     | REPORTS
     | {"data", "training", "recipes", "runs", "session", "pictures", "conditioning", "drawing"}
-    | {"console", "continuing", "measuring"},
+    | {"console", "continuing", "measuring", "sentences"},
 }
 # These answer `--help`. Their functions may import torch, the modules may not.
 WITHOUT_TORCH = ("errors", "options", "slots", "recipes", "console", "cli", "training.options")

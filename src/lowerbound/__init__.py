@@ -23,12 +23,24 @@ _PLACES = {
         "open_run",
     ),
     "lowerbound.embedding": ("embed",),
+    "lowerbound.exploring": (
+        "analogy",
+        "attributes",
+        "edit",
+        "interpolate",
+        "map_codes",
+        "plane",
+        "search",
+        "traverse",
+        "vary",
+    ),
     "lowerbound.diagnosis": ("diagnose", "Diagnosis"),
     "lowerbound.comparison": ("compare",),
     "lowerbound.sweeps": ("sweep",),
     "lowerbound.denoising": ("denoise",),
     "lowerbound.codec": ("encode", "decode"),
     "lowerbound.converting": ("convert",),
+    "lowerbound.forecasting": ("forecast", "belief"),
     "lowerbound.runs": ("Run",),
     "lowerbound.recipes": ("RECIPES", "Built", "recipe"),
     "lowerbound.data": ("Data", "DataSpec", "Prepare", "load"),
@@ -83,6 +95,18 @@ if TYPE_CHECKING:
     from .embedding import embed
     from .errors import LowerboundError
     from .evaluation import Evaluation, estimate_log_likelihood
+    from .exploring import (
+        analogy,
+        attributes,
+        edit,
+        interpolate,
+        map_codes,
+        plane,
+        search,
+        traverse,
+        vary,
+    )
+    from .forecasting import belief, forecast
     from .models import VAE, Autoencoder, LatentModel, LinearGaussian
     from .recipes import RECIPES, Built, recipe
     from .runs import Run

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from . import conditioning, drawing
+from . import conditioning, drawing, sentences
 from . import evaluation as evaluations
 from .conditioning import Completion, Given
 from .data import Data, Prepare, aligned, held_out, load, misfit
@@ -184,7 +184,7 @@ def evaluate(
         model.to("cpu")
     told = {"features": features, "factors": None if factors is None else str(factors)}
     more = tuple(sections(run, asked, limit=limit, seed=seed, progress=progress, **told))
-    result = replace(result, sections=more)
+    result = replace(result, sections=(*result.sections, *more))
     if report and data is None:
         whole = joined(run, result, "likelihood" in asked)
         if whole is None:
@@ -201,6 +201,8 @@ def sample(
     n: int = 64,
     *,
     given: Given = None,
+    text: str | Sequence[str] | None = None,
+    text_to: str | None = None,
     values: Values = "auto",
     temperature: float = 1.0,
     top_k: int | None = None,
@@ -218,6 +220,9 @@ def sample(
             every label in turn, n of them together. Where no class is called by a number, 0 is the
             first one. None takes the conditions of examples drawn from the data: labels come
             as often as there, parts to complete from held-out examples.
+        text: of a run of captions, a sentence of one's own, or several, of which n images each are
+            drawn, sentence by sentence, from the same codes.
+        text_to: another sentence: n steps from the first one to it, of one code.
         values: ``mean``, the likelihood's mean at each code, as papers show them (the likeliest of
             categories); or ``draw``, a draw from it, which is a sample of p(x). ``auto`` is the
             mean of images, where one is known, and a draw of other data.
@@ -229,7 +234,7 @@ def sample(
         seed: of the draws.
 
     Returns:
-        (n, *event_shape) in the units of the data; the mean unrounded.
+        (n, *event_shape) in the units of the data; the mean unrounded. Of several sentences n each.
 
     Raises:
         LowerboundError: the model has no prior to draw from, is not conditioned on that, or draws
@@ -237,6 +242,10 @@ def sample(
     """
     run = open_run(run)
     _check_count(n)
+    if text is not None or text_to is not None:
+        if given is not None or text is None:
+            raise LowerboundError("expected text alone (and text_to), or given; pass text=...")
+        return _stored(run, sentences.drawn(run, text, n, to=text_to, seed=seed), exact=False)
     model, spec = run.model, run.spec
     direct = not hasattr(model, "decode") and hasattr(model, "sample")
     if not hasattr(model, "decode") and not direct:

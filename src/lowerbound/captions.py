@@ -22,6 +22,20 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "A row for each label that the model is conditioned on: codes drawn from the prior, and "
         "the likelihood's mean.",
     ),
+    "forecasts": (
+        "Forecasts",
+        "Held-out sequences up to the dashed line, what came then, and what the model draws: the "
+        "mean, the central interval and a few paths. Of frames: the data, and two draws each.",
+    ),
+    "beliefs": (
+        "Beliefs",
+        "A held-out sequence: what is believed of each step from the past alone and from all data, "
+        "and how improbable each step is given those before it.",
+    ),
+    "sentences": (
+        "Samples of sentences",
+        "Held-out images (first) over their captions, and samples that the model draws of these.",
+    ),
     "completions": (
         "Completions",
         "Held-out data without the part that is missing (orange), as they are, and completed with "

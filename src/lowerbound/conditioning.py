@@ -103,7 +103,8 @@ def contexts_for(run: Run, n: int, given: Given, seed: int) -> tuple[Tensor, ...
     except LowerboundError as error:
         if condition.of_x:
             raise
-        raise LowerboundError(f"{error}; or name the condition: --given …") from None
+        how = "--text" if condition.side == "captions" else "--given"
+        raise LowerboundError(f"{error}; or name the condition: {how} …") from None
     split = data.test if condition.of_x else data.train
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randint(len(split), (n,), generator=generator)

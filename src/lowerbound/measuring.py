@@ -108,9 +108,10 @@ def joined(run: Run, found: Evaluation, likelihood: bool) -> Evaluation | None:
     if before is None:
         return found
     names = {section.name for section in found.sections}
+    order = ("steps", *METRICS)  # of sequences, what is measured unasked comes first
     parts = [*found.sections, *(each for each in before.sections if each.name not in names)]
     more = {
-        "sections": tuple(sorted(parts, key=lambda section: METRICS.index(section.name))),
+        "sections": tuple(sorted(parts, key=lambda section: order.index(section.name))),
         "annealing": found.annealing or before.annealing,
     }
     if likelihood and kept(run.path, found.data["examples"]) is None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import conditioning, drawing, listening, nothing, plots
+from . import conditioning, drawing, listening, nothing, plots, sentences
 from .captions import CAPTIONS as _OF_MODELS
 from .conditioning import Completion
 from .data import Data, DataSpec, Prepare, held_out
@@ -56,7 +56,12 @@ def draw(run: Run, data: Data) -> list[Path]:
         figures = {}
         if run.spec.kind == "audio":
             figures, sounds = listening.drawn(run, data)
-        figures |= dict(_figures(run, data))
+        if hasattr(run.model, "roll"):
+            from .forecast_files import run_figures
+
+            figures |= run_figures(run)
+        else:
+            figures |= dict(_figures(run, data))
         figures |= nothing.figures(run.spec, data)
     paths = []
     for name, figure in figures.items():
@@ -101,6 +106,8 @@ def _figures(run: Run, data: Data) -> Any:
         c = conditioning.contexts_for(run, count, "each", _SEED)
         shown = _shown(spec, prepare, drawing.new_data(model, spec, count, *c))
         yield "samples_of_each_class", class_figure(spec, shown, classes)
+    elif getattr(condition, "side", None) == "captions":
+        yield "sentences", sentences.own_figure(run, data)
     elif hasattr(model, "sample") and not hasattr(model, "decode") and not sound:
         c = conditioning.contexts_for(run, _SAMPLES, None, _SEED)
         new = _shown(spec, prepare, drawing.new_data(model, spec, _SAMPLES, *c))
@@ -258,7 +265,7 @@ def write_completion(path: str | Path, run: Run, found: Completion) -> Path:
         sheet = np.concatenate([given, _coloured(_unit(spec, found.completions))])
         return plots.image_grid(sheet, "what is observed, and completions", columns=len(sheet))
 
-    return _written(Path(path), figure, found.completions, _gif(spec, whole))
+    return written(Path(path), figure, found.completions, _gif(spec, whole))
 
 
 def write_classes(path: str | Path, run: Run, values: np.ndarray) -> Path:
@@ -269,7 +276,7 @@ def write_classes(path: str | Path, run: Run, values: np.ndarray) -> Path:
     """
     classes = conditioning.classes_of(run) or ()
     gif = _gif(run.spec, values, columns=len(values) // max(1, len(classes)))
-    return _written(
+    return written(
         Path(path), lambda: class_figure(run.spec, _unit(run.spec, values), classes), values, gif
     )
 
@@ -323,7 +330,7 @@ def write(path: str | Path, run: Run, values: np.ndarray, given: Any = None) -> 
         stored = test.stored(chosen[:_MAPPED].numpy()).numpy()
         return samples_figure(spec, values, stored, run.data().facts.columns, title)
 
-    return _written(Path(path), figure, values, _gif(spec, values))
+    return written(Path(path), figure, values, _gif(spec, values))
 
 
 def told(given: Any) -> str:
@@ -363,7 +370,7 @@ def write_pairs(
     both = np.stack([originals, reconstructions], 1)
     clips = both.reshape(-1, *originals.shape[1:])
     gif = _gif(spec, clips, columns=2 * math.ceil(math.sqrt(len(originals) / 2)))
-    return _written(Path(path), lambda: reconstructions_figure(spec, *pair, names), both, gif)
+    return written(Path(path), lambda: reconstructions_figure(spec, *pair, names), both, gif)
 
 
 def _gif(
@@ -376,12 +383,13 @@ def _gif(
     return lambda: plots.gif(_unit(spec, clips), columns=columns, scale=scale)
 
 
-def _written(
+def written(
     path: Path,
     figure: Callable[[], Figure],
     values: np.ndarray,
     gif: Callable[[], bytes] | None = None,
 ) -> Path:
+    """Write what was drawn as .png (the figure), .npy (the values) or .gif, by the name's end."""
     if path.suffix == ".gif" and gif is None:
         raise LowerboundError(
             f"expected a name that ends in .png or .npy, as the data are no clips, came "

@@ -361,7 +361,7 @@ def kept(path: Path, examples: int) -> int | None:
 def glance(data: Data) -> list[float]:
     """Means of a few training examples, by which changed data are known."""
     positions = np.linspace(0, len(data.train) - 1, _GLANCED).astype(np.int64)
-    means = data.train.stored(positions).double().flatten(1).mean(1)
+    means = data.train.stored(positions).double().flatten(1).nanmean(1)  # NaN: a missing step
     return [float(f"{mean:.7g}") for mean in means.tolist()]
 
 

@@ -109,7 +109,6 @@ def test_a_gan_finds_a_gaussian(tmp_path) -> None:
         steps=1500,
         latent_dim=4,
         hidden=(32,),
-        learning_rate=1e-3,
         batch_size=256,
         held_out_every=1000,
         compile="no",

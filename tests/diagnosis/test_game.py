@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import lowerbound as lb
-from lowerbound.diagnosis.game import a_game, collapsed, crowded, overpowered
+from lowerbound.diagnosis.game import a_game, collapsed, crowded, overpowered, told_apart
 from lowerbound.distributions import PointMass
 
 
@@ -86,3 +86,24 @@ def test_models_without_a_game_are_passed_over(tmp_path: Path) -> None:
     )
     found = lb.diagnose(run)
     assert {"the game's balance", "mode collapse"} <= set(found.checked)
+
+
+def test_a_critic_is_known_up_to_a_constant() -> None:
+    """A Wasserstein critic's 0 means nothing: an offset changes nothing."""
+
+    class Critic(Players):
+        def judge(self, x: torch.Tensor) -> Any:
+            return SimpleNamespace(logit=super().judge(x).logit + 100.0)
+
+    for shift in (1.2, 4.0):
+        plain, moved = evidence(Players(shift)), evidence(Critic(shift))
+        assert (overpowered(plain) is None) == (overpowered(moved) is None) == (shift < 4)
+        assert plain.measured == moved.measured
+    assert moved.measured["told apart"].startswith("100.0%")
+
+
+def test_noise_is_not_told_apart_by_the_threshold_that_is_best_for_it() -> None:
+    random = np.random.default_rng(0)
+    shares = [told_apart(*random.normal(size=(2, 30))) for _ in range(400)]
+    assert abs(np.mean(shares) - 0.5) < 4 * np.std(shares) / np.sqrt(400)
+    assert told_apart(np.ones(9), np.ones(9)) == told_apart(np.ones(1), np.zeros(1)) == 0.5

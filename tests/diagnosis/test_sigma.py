@@ -82,3 +82,41 @@ def test_a_sigma_that_is_off_costs_what_the_formula_says(sigma: float) -> None:
     kl = 5 * (math.log(sigma) + (1 / sigma**2 - 1) / 2)
     assert found.numbers["cost"] == pytest.approx(kl, rel=0.05)
     assert ("spread of the data" in found.says) == (sigma > 2)
+
+
+def of(x: Tensor, sigma: float) -> Any:
+    """Evidence of a model with one σ on these data."""
+    evidence = asked([sigma] * x.shape[1])
+    evidence.x = lambda split: x
+    return evidence
+
+
+def test_the_best_shared_sigma_is_right_whatever_single_columns_say() -> None:
+    """Its square is the mean squared error, here of digits by two principal components."""
+    from sklearn.datasets import load_digits
+    from sklearn.decomposition import PCA
+
+    x = load_digits().data / 16
+    found = PCA(2).fit(x)
+    digits = torch.from_numpy(x - found.inverse_transform(found.transform(x)))
+    flat = torch.randn(4000, 10, generator=torch.Generator().manual_seed(1))
+    flat[:, :6] *= 1e-3  # most of the numbers hardly vary
+    for errors in (digits, flat):
+        best = float(errors.square().mean().sqrt())
+        evidence = of(errors, best)
+        assert sigma_off(evidence) is None
+        assert float(evidence.measured["errors in units of σ"]) == pytest.approx(1, abs=1e-4)
+    assert float((flat.square().mean(0).sqrt() / best).median()) < 0.01
+    off = sigma_off(of(flat, 8 * best))
+    assert off is not None and off.numbers["factor"] == pytest.approx(1 / 8, rel=1e-4)
+    # What is lost is exact: log σ and the squares are of all numbers.
+    lost = 10 * (math.log(8) + (1 / 64 - 1) / 2)
+    assert off.numbers["cost"] == pytest.approx(lost, rel=1e-4)
+    assert off.numbers["of_spread"] == pytest.approx(8, rel=0.01)
+    assert "root mean square of (x − mean)/σ is 0.125, 1 where" in off.evidence
+
+
+def test_no_errors_at_all_are_told() -> None:
+    found = sigma_off(of(torch.zeros(10, 3), 0.5))
+    assert found is not None and found.numbers["factor"] == 0.0
+    assert "σ is 0.5, and the model makes no errors at all" in found.says

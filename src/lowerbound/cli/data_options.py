@@ -13,7 +13,7 @@ from lowerbound.slots import SlotValue
 
 def data_options(
     *,
-    kind: Literal["auto", "image", "video"] = "auto",
+    kind: Literal["auto", "image", "video", "sequence"] = "auto",
     key: str | None = None,
     size: Annotated[int | str | None, Span(min=1, unit="pixels")] = None,
     frames: Annotated[int | None, Span(min=2, unit="frames")] = None,
@@ -28,18 +28,22 @@ def data_options(
     limit: Annotated[int | None, Span(min=1, unit="examples")] = None,
     memory: Annotated[int | None, Span(min=1, unit="bytes")] = None,
     attributes: tuple[str, ...] | None = None,
+    captions: str | None = None,
+    caption_encoder: str | None = None,
     pattern: str | None = None,
     labels: str | None = None,
     test_where: str | None = None,
     sample_rate: Annotated[int | None, Span(min=1, unit="samples per second")] = None,
     window: Annotated[float | None, Span(min=0, open=True, unit="seconds")] = None,
     trim: Annotated[float | None, Span(min=0, open=True, unit="dB")] = None,
+    time: str | None = None,
 ) -> dict[str, Any]:
     """How data are found, split and prepared.
 
     Args:
         kind: video for clips, where arrays (N, F, H, W) or folders of frames could as well be
-            images; image to take the first frame of animated GIFs.
+            images; image to take the first frame of animated GIFs; sequence for arrays (N, T) or
+            (N, T, D) of T steps, where NaN is a missing number.
         key: the array of an .npz file, or the column of labels of a table.
         size: height and width to which images are cropped and scaled: 64, or 48x64.
         frames: take the first so many frames of each clip of a folder; by default all.
@@ -56,6 +60,10 @@ def data_options(
             by default a share of what is free.
         attributes: columns of a table that are no features but attributes of each example, which a
             conditional model may be given; an .npz has them in an array of that name.
+        captions: a table of sentences beside images: .csv or .tsv with columns file and caption, or
+            .jsonl; auto takes captions.csv or .jsonl in the folder, or those of a named data set.
+        caption_encoder: folder of a sentence-transformers model on this machine that reads them, in
+            place of an encoder that is learned.
         pattern: of the names of sound files, which labels them: {digit}_{speaker}_{index}.
         labels: a table (.csv) that labels sound files; its column file, or its first one, names
             them.
@@ -63,6 +71,8 @@ def data_options(
         sample_rate: of sound, to which all files are resampled; by default that of most.
         window: seconds of sound in an example; by default as most clips have, up to about one.
         trim: cut the silence before and after each clip of sound, so many dB below its loudest.
+        time: of sequences, the column of a table (of an .npz the array) that holds the times of the
+            steps; by default they are one apart.
     """
     return dict(locals())
 

@@ -28,10 +28,14 @@ ARGUMENTS = {
     "run": "The folder of a run.",
     "runs": "The folders of two runs or more.",
     "codes": "A file of codes, .npz or .npy, that encode wrote.",
+    "series": "A table (.csv), an array (.npy) or a .gif of one sequence, a folder, or the number "
+    "of a held-out one.",
     "sound": "A sound file of any sampling rate and length.",
     "example": "An image or clip (.gif) of the data's size, or a .npy; of a clip also the number "
     "of a held-out one.",
 }
+_END = "An image of any size, a .npy, the number of a held-out example, or prior:SEED."
+ARGUMENTS |= {"ends": _END, "a": _END, "b": _END, "c": _END}
 SHORT = {"out": "-o"}
 # Python's parameter names have no dot: `likelihood.sigma` is bound as `likelihood__sigma`.
 DOT = "__"
@@ -77,7 +81,7 @@ class Flag:
         """As typed: ``--learning-rate``; a one-letter option takes one dash, ``-n``."""
         dashes = "-" if len(self.key) == 1 else "--"
         short = [SHORT[self.key]] if self.key in SHORT else []
-        return [dashes + self.key.replace("_", "-"), *short]
+        return [dashes + self.key.rstrip("_").replace("_", "-"), *short]  # from_: Python has a from
 
     def check(self, value: Any) -> Any:
         """The value as the option's type.
@@ -258,6 +262,9 @@ def _annotation(flag: Flag, group: Group, default: Any) -> Any:
             return _value(tokens[0].value, option.type)
 
         reading |= {"n_tokens": 1, "converter": read, "metavar": _metavar(kind)}
+    if list[str] in _members(kind):  # given several times, each a text as it stands
+        reading |= {"converter": lambda _, tokens: [token.value for token in tokens]}
+        reading |= {"metavar": "TEXT"}
     parameter = Parameter(
         name=flag.names,
         group=group,

@@ -13,7 +13,21 @@ from typing import Any
 from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 from lowerbound import recipes
-from lowerbound.cli import codec, compare, config, demo, diagnose, embed, flags, sound, sweep, verbs
+from lowerbound.cli import (
+    attributes,
+    codec,
+    compare,
+    config,
+    demo,
+    diagnose,
+    embed,
+    explore,
+    flags,
+    forecast,
+    sound,
+    sweep,
+    verbs,
+)
 from lowerbound.cli.data_options import choice_options, data_options
 from lowerbound.cli.flags import Section
 from lowerbound.errors import LowerboundError
@@ -29,9 +43,20 @@ VERBS: dict[str, Verb] = {
     "reconstruct": verbs.reconstruct,
     "complete": verbs.complete,
     "denoise": embed.denoise,
+    "traverse": explore.traverse,
+    "plane": explore.plane,
+    "interpolate": explore.interpolate,
+    "vary": explore.vary,
+    "attributes": attributes.attributes,
+    "edit": attributes.edit,
+    "analogy": attributes.analogy,
+    "map": explore.map_,
+    "search": explore.search,
     "encode": codec.encode,
     "decode": codec.decode,
     "convert": sound.convert,
+    "forecast": forecast.forecast,
+    "belief": forecast.belief,
     "embed": embed.embed,
     "resume": verbs.resume,
     "diagnose": diagnose.diagnose,

@@ -166,8 +166,10 @@ def sample(
     run: str,
     /,
     *,
-    n: Annotated[int, Span(min=1, unit="samples")] = 64,
+    n: Annotated[int | None, Span(min=1, unit="samples")] = None,
     given: str | None = None,
+    text: list[str] | None = None,
+    text_to: str | None = None,
     out: str | None = None,
     values: Literal["auto", "mean", "draw"] = "auto",
     temperature: Annotated[float, Span(min=0)] = 1.0,
@@ -181,11 +183,14 @@ def sample(
     """Draw from the model: codes from the prior, data from the likelihood; or data at once.
 
     Args:
-        n: how many.
+        n: how many; by default 64, of a sentence 8, of each label as many.
         given: of a conditional run, what it is to be given: label=3, label=cat, smile=1,glasses=0;
             where no class is called by a number, label=0 is the first one. Without it conditions
             are drawn as often as the data have them; a picture of a run of labels has a row for
             each.
+        text: of a run of captions, a sentence of your own: --text "a smiling woman with glasses";
+            several of them with --text each, n images of each.
+        text_to: another sentence: the picture goes from the one to the other in n steps.
         out: file to write: .png (a sheet) or .npy (an array in the data's own units); the default
             is samples.png among the run's pictures.
         values: at each code, the likelihood's mean, as papers show them, or a draw from it, which
@@ -207,13 +212,17 @@ def sample(
     from lowerbound.drawing import given_options, has_mean
 
     opened = api.open_run(run, recipe)
-    for text in far(opened, given):
-        console.note(text)
+    for told in far(opened, given):
+        console.note(told)
     target = Path(out) if out is not None else opened.pictures / "samples.png"
     image = target.suffix != ".npy" and opened.spec.kind in ("image", "video")
     shown = "mean" if image and has_mean(opened.model) else "draw"
     kind = values if values != "auto" else shown
     options = given_options(temperature, top_k, top_p, guidance)
+    if text or text_to:
+        _sample_text(opened, target, text or [], text_to, n or 8, seed, given is not None, json)
+        return
+    n = 64 if n is None else n
     classes = classes_of(opened) if image and given is None else None
     if classes:
         n = -(-n // len(classes)) * len(classes)  # rows of one length
@@ -225,6 +234,34 @@ def sample(
     told = "each label" if classes else given
     report = {"out": str(path), "n": n, "given": told, "values": kind, "seed": seed}
     _written({**report, **options}, json)
+
+
+def _sample_text(
+    run: Run,
+    target: Path,
+    texts: list[str],
+    to: str | None,
+    n: int,
+    seed: int,
+    given: bool,
+    json: bool,
+) -> None:
+    """Images of sentences, or ways from one to another, each of another code."""
+    import numpy as np
+
+    from lowerbound import api, console, sentences
+
+    if given or not texts:
+        raise LowerboundError(
+            "expected --text, with --text-to or alone, came "
+            f'{"--given too" if given else "--text-to without"}; pass --text "what is there"'
+        )
+    ways = 3 if to is not None and target.suffix != ".npy" else 1
+    each = [api.sample(run, n, text=texts, text_to=to, seed=seed + way) for way in range(ways)]
+    for line in sentences.strange(run, [*texts, *([] if to is None else [to])]):
+        console.note(line)
+    path = sentences.write(target, run, np.concatenate(each), texts, to, n)
+    _written({"out": str(path), "n": n, "text": texts, "text_to": to, "seed": seed}, json)
 
 
 def complete(

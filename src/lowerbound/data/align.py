@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lowerbound.data.arrays import ArrayRows
+from lowerbound.data.captions import again
 from lowerbound.data.load import Data
 from lowerbound.data.spec import DataSpec
 from lowerbound.data.splits import RowsSplit
@@ -51,7 +52,10 @@ def aligned(data: Data, spec: DataSpec, where: str, side: str | None = None) -> 
             data = _each(
                 data, lambda split: _with(split, "attributes", lambda found: found[:, places])
             )
-    known = ("classes", "columns", "attributes", "factors")
+    if side == "captions" and spec.captions and came.captions:
+        told = spec.captions
+        data = _each(data, lambda split: again(split, told))
+    known = ("classes", "columns", "attributes", "factors", "captions")
     names = {name: getattr(spec, name) for name in known}
     return replace(data, spec=replace(data.spec, **names))
 
@@ -102,5 +106,5 @@ def _reordered(split: RowsSplit, order: list[int]) -> RowsSplit:
     """The same rows with their columns in another order; a table lies in memory."""
     rows: Any = split.source
     changed = copy.copy(split)
-    changed.source = ArrayRows.of(np.ascontiguousarray(rows.array[:, order]))
+    changed.source = ArrayRows.of(np.ascontiguousarray(rows.array[..., order]))
     return changed

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lowerbound.data.captions import of_list
 from lowerbound.data.memory import host_budget
 from lowerbound.data.splits import Source
 from lowerbound.errors import LowerboundError, nearest
@@ -18,6 +19,7 @@ _SPLITS = {"train": "train", "training": "train", "tr": "train", "test": "test",
 _SPLITS |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 _LABELS = {"label", "labels", "y", "target", "targets", "action", "actions"}
 _ATTRIBUTES = {"attribute", "attributes", "attr", "attrs"}
+_CAPTIONS = {"captions", "caption", "texts", "text", "sentences"}
 _NAMES = ("attribute_names", "attributes_names", "names_attributes")
 _VALUES = {"image", "images", "data", "x", "values", "samples", "inputs", "array", "features"}
 _VALUES |= {"clips", "video", "videos", "frames"}
@@ -229,7 +231,8 @@ def from_arrays(
             )
         role = _role(key)
         part = role[0] if role and role[1] == "values" else "train"
-        beside = {what: found.get((part, what)) for what in ("labels", "attributes")}
+        sides = ("labels", "attributes", "captions")
+        beside = {what: found.get((part, what)) for what in sides}
         found = {("train", "values"): key}
         for what, named in beside.items():
             if named is not None and named != key:
@@ -248,6 +251,7 @@ def from_arrays(
     _told_frames(source, came.shape, clips)
     source.labels = _labels(arrays, found, "train", len(came))
     source.attributes = _attributes(arrays, found, "train", len(came))
+    source.captions = _captions(arrays, found, "train", len(came))
     for part in ("test", "validation"):
         if (part, "values") in found:
             values = as_numpy(arrays[found[part, "values"]])
@@ -262,6 +266,8 @@ def from_arrays(
             setattr(source, f"{part}_labels", _labels(arrays, found, part, len(values)))
             beside = _attributes(arrays, found, part, len(values))
             setattr(source, f"{part}_attributes", beside)
+            said = _captions(arrays, found, part, len(values))
+            setattr(source, f"{part}_captions", said)
     source.attribute_names = _attribute_names(arrays, source)
     return source
 
@@ -333,9 +339,16 @@ def _labels(
     return labels
 
 
+def _captions(
+    arrays: Mapping[str, Any], found: Mapping[tuple[str, str], str], part: str, count: int
+) -> Any:
+    named = found.get((part, "captions"))
+    return None if named is None else of_list(arrays[named], count, named)
+
+
 def _role(name: str) -> tuple[str, str] | None:
-    """(split, "values", "labels" or "attributes") that a key's words say, None where they say
-    something else."""
+    """(split, "values", "labels", "attributes" or "captions") that a key's words say, None where
+    they say something else."""
     words = [word for word in name.lower().replace("-", "_").replace("/", "_").split("_") if word]
     part, what = "train", "values"
     for word in words:
@@ -345,6 +358,8 @@ def _role(name: str) -> tuple[str, str] | None:
             what = "labels"
         elif word in _ATTRIBUTES:
             what = "attributes"
+        elif word in _CAPTIONS:
+            what = "captions"
         elif word not in _VALUES:
             return None
     return part, what

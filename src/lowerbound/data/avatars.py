@@ -162,6 +162,7 @@ def source(size: int | None = None) -> Source:
     made.classes = ("man", "woman")
     made.attributes = np.stack(list(found.values()), 1).astype(np.float32)
     made.attribute_names = tuple(ATTRIBUTES)
+    made.captions = captions
     made.notes.append(("made", "faces drawn from their index, no file"))
     return made
 

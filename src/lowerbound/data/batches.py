@@ -14,7 +14,8 @@ from lowerbound.data.splits import Split
 from lowerbound.errors import LowerboundError
 
 Batch = tuple[Tensor, Tensor | None]
-#: What comes with an example: "labels", "attributes", "position", or one of several labels by name.
+#: What comes with an example: "labels", "attributes", "position", the "times" of a sequence's
+#: steps, or one of several labels by name.
 Side = str
 
 
@@ -66,7 +67,7 @@ def side_of(split: Split, side: Side) -> Tensor:
     """
     if side == "position":
         return torch.arange(len(split))
-    named = side not in ("labels", "attributes")
+    named = side not in ("labels", "attributes", "captions", "times")
     found = getattr(split, "factors", {}).get(side) if named else getattr(split, side, None)
     if found is None:
         raise LowerboundError(

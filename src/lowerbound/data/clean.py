@@ -42,6 +42,10 @@ def refuse_or_skip(source: Source, skip_bad: bool) -> None:
             named = what if part == "train" else f"{part}_{what}"
             beside = getattr(source, named)
             setattr(source, named, None if beside is None else np.asarray(beside)[keep])
+        named = "captions" if part == "train" else f"{part}_captions"
+        say = getattr(source, named)
+        if say is not None:
+            setattr(source, named, lambda at, say=say, keep=keep: say(keep[at]))
         source.notes.append(("skipped", f"{len(bad)} {part} examples with NaN or infinity"))
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from lowerbound.data.captions import line
+
 _NOUNS = {"image": "images", "video": "clips", "audio": "windows of sound"}
 
 
@@ -31,7 +33,10 @@ class Facts:
         counts: training examples of each class.
         drawn: how the split was drawn, with its seed; None where the source brings all of it.
         factors: several labels of each example, the classes of each.
+        captions: of the sentences beside each example, as in `DataSpec`.
         sample_rate: of sound. padding: share of its samples that fill windows up.
+        steps: of sequences, how many the longest one has; all else is then said of a step alone.
+        time_step: the usual time between two of them; None: 1, always.
         looked_at: examples looked at; the others are larger than the memory budget.
     """
 
@@ -62,10 +67,13 @@ class Facts:
     attribute_mean: tuple[float, ...] | None = None
     attribute_std: tuple[float, ...] | None = None
     factors: dict[str, tuple[str, ...]] | None = None
+    captions: dict[str, Any] | None = None
     sample_rate: int | None = None
     padding: float = 0.0
     counts: tuple[int, ...] | None = None
     drawn: str | None = None
+    steps: int | None = None
+    time_step: float | None = None
     looked_at: int = 0
     notes: tuple[tuple[str, str], ...] = ()
 
@@ -88,7 +96,7 @@ class Facts:
         """What was found, as (name, text) pairs."""
         total = self.train + self.validation + self.test
         lines = [
-            ("found", f"{total:,} {_NOUNS.get(self.kind, 'rows')} in {self.name}"),
+            ("found", f"{total:,} {self._noun()} in {self.name}"),
             ("shape", self._shape()),
             ("type", self.dtype),
             ("range", self._range()),
@@ -102,6 +110,8 @@ class Facts:
             lines.append(("labels", self._labels()))
         if self.attributes is not None:
             lines.append(("attributes", self._attributes()))
+        if self.captions is not None:
+            lines.append(("captions", line(self.captions)))
         parts = [f"{self.train:,} train"]
         parts += [f"{self.validation:,} validation"] if self.validation else []
         drawn = f" ({self.drawn})" if self.drawn else ""
@@ -137,12 +147,18 @@ class Facts:
             if self.factors is None
             else {name: list(each) for name, each in self.factors.items()},
             "sample_rate": self.sample_rate,
+            "steps": self.steps,
             "looked_at": self.looked_at,
             "notes": dict(self.notes),
         }
 
+    def _noun(self) -> str:
+        return "sequences" if self.steps else _NOUNS.get(self.kind, "rows")
+
     def _shape(self) -> str:
         size = " x ".join(str(side) for side in self.event_shape[-2:])
+        if self.steps:
+            return f"up to {self.steps:,} steps of {size} numbers"
         if not self.pixels:
             return f"{size} numbers each"
         many = self.event_shape[-3]

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from lowerbound.data.arrays import ArrayRows
+from lowerbound.data.captions import NAMES, beside_images, of_names
 from lowerbound.data.decode import (
     Files,
     Size,
@@ -56,7 +57,13 @@ class ImageRows:
         return out
 
 
-def read(path: Path, size: Size | None, skip_bad: bool, budget: int | None = None) -> Source:
+def read(
+    path: Path,
+    size: Size | None,
+    skip_bad: bool,
+    budget: int | None = None,
+    captions: str | None = None,
+) -> Source:
     """A folder or zip of images.
 
     Colour and grey images together are all read as colour; transparency is dropped; 16 bits are
@@ -73,6 +80,11 @@ def read(path: Path, size: Size | None, skip_bad: bool, budget: int | None = Non
             f"expected images ({', '.join(sorted(SUFFIXES))}) in {path}, came "
             f"{f'{len(named)} other files' if named else 'nothing'}: pass a folder or zip of images"
         )
+    told, found = None, len(images)
+    if captions is not None:
+        told = beside_images(captions, path.name, files, images, skip_bad)
+        images = images if told is None else [name for name in images if name in told]
+    without = found - len(images)
     grouped, inside = parted(images)
     reader = _Reader(files, size, skip_bad, host_budget() if budget is None else budget)
     rows = reader.all(
@@ -82,7 +94,13 @@ def read(path: Path, size: Size | None, skip_bad: bool, budget: int | None = Non
     source.validation = rows["validation"][0] if "validation" in rows else None
     source.test = rows["test"][0] if "test" in rows else None
     label(source, {part: kept for part, (_, kept) in rows.items()}, inside)
-    others = len(named) - len(images)
+    if told is not None:
+        for part, (_, kept) in rows.items():
+            name = "captions" if part == "train" else f"{part}_captions"
+            setattr(source, name, of_names(told, kept))
+    if without:
+        source.notes.append(("skipped", f"{without} images without a caption"))
+    others = len(named) - found - (told is not None and any(i.name in NAMES for _, i in named))
     if others:
         source.notes.append(("left aside", f"{others} files that are no images"))
     return source

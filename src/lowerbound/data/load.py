@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from lowerbound.data import audio, images, named, tables, video
+from lowerbound.data import audio, images, named, sequences, tables, video
+from lowerbound.data import captions as sentences
 from lowerbound.data.arrays import from_array, from_arrays, read_array
 from lowerbound.data.choose import choose, likelihood_name
 from lowerbound.data.clean import name_labels, refuse_or_skip
@@ -93,12 +94,15 @@ def load(
     limit: int | None = None,
     memory: int | None = None,
     attributes: tuple[str, ...] | None = None,
+    captions: str | None = None,
+    caption_encoder: str | None = None,
     pattern: str | None = None,
     labels: str | None = None,
     test_where: str | None = None,
     sample_rate: int | None = None,
     window: float | None = None,
     trim: float | None = None,
+    time: str | None = None,
 ) -> Data:
     """Read data, look at them, split them and choose how a model sees them.
 
@@ -107,7 +111,8 @@ def load(
             zip of images), an array (N, ...), or a dict of arrays such as ``{"train": ...,
             "test": ..., "labels": ...}``.
         kind: "video" for clips, where arrays (N, F, H, W) or folders of frames could as well be
-            images; "image" for animated GIFs of which the first frame is to be taken; "auto".
+            images; "image" for animated GIFs of which the first frame is to be taken; "sequence"
+            for arrays (N, T) or (N, T, D) of T steps; "auto".
         key: the array of an .npz to take, or a table's column of labels.
         size: height and width that images are cropped and scaled to, ``64`` or ``"48x64"``.
         frames: take the first so many frames of each clip of a folder; None takes all.
@@ -127,6 +132,9 @@ def load(
             None: a share of what is free.
         attributes: columns of a table that are no features but attributes of each example, which a
             conditional model may be given.
+        captions: a table of sentences beside images (.csv or .tsv with columns file and caption, or
+            .jsonl), or ``"auto"`` for those that the data bring; None reads none.
+        caption_encoder: folder of a sentence-transformers model on this machine that reads them.
         pattern: of the names of sound files, by which they are labelled, such as
             ``{digit}_{speaker}_{index}``.
         labels: a table (.csv) that labels sound files, of which a column names them.
@@ -134,6 +142,7 @@ def load(
         sample_rate: of sound, to which all files are resampled; None: that of most.
         window: seconds of sound in an example; None: as most clips have, up to about one.
         trim: cut silence before and after each clip of sound, so many dB below its loudest.
+        time: of sequences, the column (of an .npz the array) that holds the times of the steps.
 
     Raises:
         LowerboundError: what came cannot be used; the message says what to pass.
@@ -158,8 +167,11 @@ def load(
         data_dir=data_dir,
         memory=memory,
         sound=sound,
+        time=time,
+        captions=None if captions is None else _here(captions),
     )
-    refuse_or_skip(found, skip_bad)
+    steps = found.kind == "sequence"
+    (sequences.refuse_or_skip if steps else refuse_or_skip)(found, skip_bad)
     name_labels(found)
     parts = divide(
         found,
@@ -169,7 +181,10 @@ def load(
         limit=limit,
     )
     drawn = _drawn(found, parts, split_seed)
-    facts = replace(inspect(found, *parts), drawn=drawn, **_attributes(parts[0]))
+    seen = (sequences.look if steps else inspect)(found, *parts)
+    facts = replace(seen, drawn=drawn, **_attributes(parts[0]))
+    if captions is not None:
+        facts = replace(facts, captions=sentences.tell(found, parts, caption_encoder))
     choices = {
         "likelihood": likelihood,
         "binarize": binarize,
@@ -189,6 +204,9 @@ def load(
         "limit": limit,
         "memory": memory,
         "attributes": attributes,
+        "captions": captions if captions is None else _here(captions),
+        "caption_encoder": (facts.captions or {}).get("encoder"),
+        "time": time,
         **sound,
     }
     where = None
@@ -223,7 +241,7 @@ def describe(facts: Facts, **choices: Any) -> DataSpec:
         mean = np.clip(mean, 0.0, 1.0)
         std = np.sqrt(mean * (1.0 - mean))
     on_grid = facts.levels is not None
-    return DataSpec(
+    spec = DataSpec(
         name=facts.name,
         kind=chosen.kind,
         event_shape=facts.event_shape,
@@ -241,6 +259,7 @@ def describe(facts: Facts, **choices: Any) -> DataSpec:
         columns=facts.columns,
         attributes=facts.attributes,
         factors=facts.factors,
+        captions=facts.captions,
         sample_rate=facts.sample_rate,
         padding=facts.padding,
         attribute_mean=facts.attribute_mean,
@@ -255,6 +274,7 @@ def describe(facts: Facts, **choices: Any) -> DataSpec:
         mean=mean.astype(np.float32),
         std=std.astype(np.float32),
     )
+    return sequences.lifted(spec, facts.steps, facts.time_step) if facts.steps else spec
 
 
 def _drawn(
@@ -291,6 +311,8 @@ def _read(
     data_dir: str | Path | None,
     memory: int | None,
     sound: Mapping[str, Any],
+    time: str | None,
+    captions: str | None = None,
 ) -> Source:
     """Dispatch on what the source is."""
     where = Path(source).expanduser() if isinstance(source, str | Path) else None
@@ -298,6 +320,15 @@ def _read(
         _not_images(size, where.name)
         return audio.read(where, key=key, skip_bad=skip_bad, budget=memory, **sound)
     _not_sound(sound)
+    if (steps := sequences.read(source, kind, key=key, time=time, skip_bad=skip_bad)) is not None:
+        return steps
+    kind = "video" if kind == "sequence" else kind  # what is left of them: clips, named sets
+    folder = where is not None and (where.is_dir() or where.suffix.lower() == ".zip")
+    if captions not in (None, "auto") and not folder:
+        raise LowerboundError(
+            f"expected a table of captions only with a folder or zip of images, came {captions} "
+            "with another source: pass captions auto for those that the data bring"
+        )
     table = isinstance(source, str | Path) and Path(source).suffix.lower() in (".csv", ".tsv")
     if attributes is not None and not table:
         raise LowerboundError(
@@ -317,7 +348,7 @@ def _read(
             if kind == "video" or (kind == "auto" and video.holds_clips(path)):
                 return video.read(path, pixels, skip_bad, memory, frames)
             _only_clips(frames, path.name)
-            return images.read(path, pixels, skip_bad, memory)
+            return images.read(path, pixels, skip_bad, memory, captions)
         _not_images(size, path.name)
         _only_clips(frames, path.name)
         if path.suffix.lower() in (".npy", ".npz"):
@@ -370,10 +401,10 @@ def _only_clips(frames: int | None, name: str) -> None:
 
 
 def _known_kind(kind: str) -> None:
-    if kind not in ("auto", "image", "video"):
+    known = ("auto", "image", "video", "sequence")
+    if kind not in known:
         raise LowerboundError(
-            f"expected kind as auto, image or video, came '{kind}'"
-            f"{nearest(kind, ('auto', 'image', 'video'))}"
+            f"expected kind as auto, image, video or sequence, came '{kind}'{nearest(kind, known)}"
         )
 
 

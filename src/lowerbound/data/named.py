@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lowerbound.data import avatars, dsprites, formats, images, moving_digits
+from lowerbound.data import avatars, dsprites, formats, images, moving_digits, series
 from lowerbound.data.arrays import ArrayRows, read_array
 from lowerbound.data.splits import Source
 from lowerbound.errors import LowerboundError
 
 DATA_DIR = "LOWERBOUND_DATA"
 EMBEDDED = ("digits", "iris", "wine", "breast-cancer")  # scikit-learn's, no network
-MADE = {"dsprites": dsprites.source}  # a function of the index, no file
+MADE = {"dsprites": dsprites.source, **series.MADE}  # a function of the index, no file
 DRAWN = {"avatars": avatars.source}  # the same, at any size
 
 

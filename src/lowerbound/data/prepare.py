@@ -59,11 +59,11 @@ class Prepare(nn.Module):
             x = x + u * self.step
         if self._scaled:
             x = x / self.scale
-        if spec.binarize == "stochastic":
-            return (uniform(x.shape, x.device, generator) < x).float()
-        if spec.binarize == "threshold":
-            return (x > 0.5).float()
-        return x
+        if spec.binarize == "none":
+            return x
+        cut = uniform(x.shape, x.device, generator) if spec.binarize == "stochastic" else 0.5
+        binary = (x > cut).float()
+        return torch.where(x.isnan(), x, binary) if spec.kind == "sequence" else binary
 
     def restore(self, x: Tensor) -> Tensor:
         """x (*, *event_shape) in stored units: levels on their grid, tokens as they are.
@@ -133,7 +133,7 @@ class Prepare(nn.Module):
         # not, and some accelerators have no float64.
         far = name in ("shift", "base") and max(map(abs, value)) > _FAR
         number = torch.tensor(value, dtype=torch.float64 if far else torch.float32)
-        self.register_buffer(name, number.reshape(self.spec.event_shape), persistent=False)
+        self.register_buffer(name, number.reshape(self.spec.feature_shape), persistent=False)
         return getattr(self, name)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Kind = Literal["image", "video", "vector", "tokens", "audio"]
+Kind = Literal["image", "video", "vector", "tokens", "audio", "sequence"]
 Support = Literal["binary", "levels", "unit", "real", "categories"]
 Binarize = Literal["none", "stochastic", "threshold"]
 Dequantize = Literal["none", "uniform"]
@@ -32,8 +32,8 @@ class DataSpec:
 
     Attributes:
         name: what the data are called.
-        kind: "image" (C, H, W), "video" (F, C, H, W), "vector" (D,), "tokens" (T,) or "audio" (T,),
-            samples as mu-law levels.
+        kind: "image" (C, H, W), "video" (F, C, H, W), "vector" (D,), "tokens" (T,), "audio" (T,),
+            samples as mu-law levels, or "sequence" (T, D), NaN where a number is missing.
         event_shape: shape of one datum.
         support: of x. "binary" {0, 1}; "levels" k / (levels - 1); "unit" [0, 1]; "real";
             "categories" int64 in [0, levels).
@@ -53,8 +53,11 @@ class DataSpec:
         attributes: names of the numbers that go with each example beside its label, None if none.
         attribute_mean: of each of them over the training examples. attribute_std: likewise.
         factors: several labels of each example: the classes of each, by its name. None if none.
+        captions: how the sentences beside each example are told as numbers
+            (`lowerbound.words.Vocabulary`), None without captions.
         sample_rate: samples per second of sound, None of other data.
         padding: share of the stored samples of sound that fill windows up.
+        time_step: usual time between two steps of sequences; None: 1, always.
         train: number of examples. validation, test: likewise.
         likelihood: the suggested likelihood, by name.
         likelihood_options: the options that go with it.
@@ -83,8 +86,10 @@ class DataSpec:
     attribute_mean: tuple[float, ...] | None = None
     attribute_std: tuple[float, ...] | None = None
     factors: dict[str, tuple[str, ...]] | None = None
+    captions: dict[str, Any] | None = None
     sample_rate: int | None = None
     padding: float = 0.0
+    time_step: float | None = None
     train: int = 0
     validation: int = 0
     test: int = 0
@@ -114,6 +119,11 @@ class DataSpec:
         return math.prod(self.event_shape)
 
     @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """Of what has a shift and a scale of its own: a datum, or a step of a sequence."""
+        return self.event_shape[1:] if self.kind == "sequence" else self.event_shape
+
+    @property
     def log_jacobians(self) -> np.ndarray:
         """Each position's part of `log_jacobian`, nats, float64 `event_shape`: they sum to it.
 
@@ -127,7 +137,9 @@ class DataSpec:
         if self.log_jacobian == 0.0:  # mass of levels: scaled for the model, not for the density
             return np.zeros(shape)
         scale, step = (
-            np.broadcast_to(np.reshape(value, shape if isinstance(value, list) else ()), shape)
+            np.broadcast_to(
+                np.reshape(value, self.feature_shape if isinstance(value, list) else ()), shape
+            )
             for value in (self.scale, self.step)
         )
         spread = (step > 0.0) & (self.dequantize == "uniform")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -82,6 +83,10 @@ class Source:
     validation_factors: dict[str, np.ndarray] | None = None
     factor_classes: dict[str, tuple[str, ...]] | None = None
     groups: np.ndarray | None = None
+    #: Sentences of examples by their positions, (N,) -> N times one or more.
+    captions: Callable[[np.ndarray], list[tuple[str, ...]]] | None = None
+    test_captions: Callable[[np.ndarray], list[tuple[str, ...]]] | None = None
+    validation_captions: Callable[[np.ndarray], list[tuple[str, ...]]] | None = None
     sample_rate: int | None = None
     padding: float = 0.0
     notes: list[tuple[str, str]] = field(default_factory=list)
@@ -100,7 +105,12 @@ class RowsSplit:
     ) -> None:
         self.source, self.rows = source, rows
         self.factors = {n: f if rows is None else f[rows] for n, f in (factors or {}).items()}
+        #: Set where captions are asked for: (N, K, L) numbers, and the sentences themselves.
+        self.captions: np.ndarray | None = None
+        self.sentences: list[tuple[str, ...]] | None = None
         self.labels = labels if labels is None or rows is None else labels[rows]
+        times = getattr(source, "times", None)  # of the steps of sequences (N, T)
+        self.times: np.ndarray | None = times if times is None or rows is None else times[rows]
         self.attributes = attributes if attributes is None or rows is None else attributes[rows]
 
     def __len__(self) -> int:

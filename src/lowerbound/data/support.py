@@ -26,7 +26,7 @@ def misfit(split: Split, spec: DataSpec) -> tuple[str, str] | None:
     step, shift, scale = (
         torch.tensor(value, dtype=torch.float64).expand(spec.dimensions)
         if not isinstance(value, list)
-        else torch.tensor(value, dtype=torch.float64)
+        else torch.tensor(value, dtype=torch.float64).repeat(spec.dimensions // len(value))
         for value in (spec.step, spec.shift, spec.scale)
     )
     for start in range(0, len(split), _ROWS):

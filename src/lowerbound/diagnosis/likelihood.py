@@ -147,22 +147,28 @@ def sigma_off(evidence: Evidence) -> Finding | None:
     found = _likelihood_at(evidence, x, evidence.context("test"))
     assert found is not None
     mean, sigma = found
-    # E[(x − μ)² / σ²] = 1 where σ is right; its root is the factor by which errors are larger. The
-    # median over columns: one column is no rule.
-    ratio = ((x - mean) / sigma).flatten(1).double().square().mean(0).sqrt()
-    factor = float(ratio.median())
+    # E[(x − μ)² / σ²] = 1 where σ is right; its root is the factor by which errors are larger. A σ
+    # that all numbers share is right of them together: where it is the best one, some columns err
+    # by more and others by less. Where each has its own, the median over columns: one is no rule.
+    sigma = sigma.flatten(1)
+    shared = bool((sigma == sigma[:, :1]).all())
+    squares = ((x - mean).flatten(1) / sigma).double().square().mean(0)
+    factor = float(squares.mean().sqrt() if shared else squares.sqrt().median())
     evidence.measured["errors in units of σ"] = number(factor)
     if 1.0 / OFF <= factor <= OFF:
         return None
-    best = math.log(factor) if factor > 0 else -math.inf
     # log density of N(0, (fσ)²) data under N(0, σ²) against under its own: (f² − 1)/2 − log f.
+    best = math.log(factor) if factor > 0 else -math.inf
     cost = evidence.spec.dimensions * ((factor**2 - 1.0) / 2.0 - best)
+    variance = x.flatten(1).double().var(0)
+    spread = (variance.mean() if shared else variance).sqrt().clamp_min(1e-12)
+    explodes = float((sigma / spread).median())
     how = "larger" if factor < 1 else "smaller"
-    explodes = float((sigma.flatten(1) / x.flatten(1).std(0).clamp_min(1e-12)).median())
-    says = (
-        f"σ is {number(1 / factor if factor < 1 else factor)} times {how} than the model's errors "
-        "on held-out data"
-    )
+    if factor > 0:
+        times = 1 / factor if factor < 1 else factor
+        says = f"σ is {number(times)} times {how} than the model's errors on held-out data"
+    else:
+        says = f"σ is {number(float(sigma.median()))}, and the model makes no errors at all"
     if explodes > OFF:
         says = f"σ has grown to {number(explodes)} times the spread of the data themselves; " + says
     kind = evidence.arguments.get("likelihood")
@@ -173,7 +179,8 @@ def sigma_off(evidence: Evidence) -> Finding | None:
     return Finding(
         "sigma-off",
         says,
-        f"root mean square of (x − mean)/σ is {number(factor)}, 1 where σ is right; about "
+        f"root mean square of (x − mean)/σ is {number(factor)}"
+        f"{'' if shared else ' in the middle column'}, 1 where σ is right; about "
         f"{number(cost)} nats of log p(x) are lost by it",
         helps,
         {"factor": factor, "cost": cost, "of_spread": explodes},

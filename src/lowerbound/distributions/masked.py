@@ -164,6 +164,9 @@ def elementwise(base: Distribution) -> EventDistribution:
         parts = (base.logits, base.means, base.log_scales)
         moved = (part.movedim(base.component_dim, -1) for part in parts)
         return MixtureOfLogistics(*moved, base.levels, 0)
+    own: Any = getattr(base, "elementwise", None)
+    if own is not None:
+        return own()
     raise LowerboundError(
         f"expected a likelihood that is independent over the datum, of which a part can be left "
         f"out, came {type(base).__name__}; pass likelihood bernoulli, gaussian, categorical or "

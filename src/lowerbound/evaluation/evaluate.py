@@ -22,6 +22,7 @@ from .likelihood import LogLikelihood, estimate_log_likelihood
 from .result import Bound, ErrorAt, Evaluation, Gap, Likelihood
 from .rows import of_what
 from .sections import Annealing
+from .temporal import evaluate_sequences
 
 if TYPE_CHECKING:
     from ..data.spec import DataSpec
@@ -85,6 +86,17 @@ def evaluate(
     if x.shape[1:] != event_shape or len(x) == 0:
         expected = ", ".join(["N", *map(str, event_shape)])
         raise LowerboundError(f"expected x of shape ({expected}), got {tuple(x.shape)}")
+    if hasattr(model, "evidence"):
+        asked = {"gap": gap, "ais": ais}
+        told: dict[str, Any] = {
+            "name": name,
+            "split": split,
+            "samples": samples,
+            "seed": seed,
+            "of": of,
+        }
+        told |= {"unfinished": unfinished, "likelihood": likelihood, "progress": progress}
+        return evaluate_sequences(model, spec, x, *context, asked=asked, **told)
     reason: str | None = getattr(model, "no_likelihood", None) or _unfit(model, spec)
     of = len(x) if of is None else of
     # A bijection codes x without loss: no distortion or rate, log p(x) alone.
@@ -99,9 +111,9 @@ def evaluate(
         refuse_gap(model, x, *context, reason=reason)
     if ais is not None:
         ais.refuse(model, spec, x, *context)
-    certain = _certain(model, x, *context) if reason is None and not exact else False
-    if certain and samples is None:
-        samples = 1  # every draw is the same code
+    certain = certain_of(model, x, *context) if reason is None and not exact else False
+    if certain:
+        samples = 1  # every draw is the same code: more of them are the same lower bound
     if not likelihood:
         exact = False
     if likelihood and samples is None and reason is None and probabilistic and not exact:
@@ -163,8 +175,6 @@ def evaluate(
             values=values,
             kind="exact" if exact else "ELBO" if samples == 1 else "importance sampling",
             given=given,
-            shift=shift,
-            dimensions=dimensions,
             progress=progress,
         )
     by_places = hasattr(model, "masking") and hasattr(model, "predict")
@@ -178,6 +188,7 @@ def evaluate(
             "event_shape": list(event_shape),
             "binarize": spec.binarize,
             "dequantize": spec.dequantize,
+            "levels": spec.levels,
             "continuous": not of_levels(spec),
         },
         log_likelihood=None
@@ -219,7 +230,9 @@ def evaluate(
         if by_places
         else None,
         unfinished=unfinished,
-        uniform_rate=getattr(model, "uniform_rate", None),
+        uniform_rate=getattr(model, "uniform_rate", None)
+        if certain_of(model, x, *context)
+        else None,
         codebook=_codebook(model, codes),
         annealing=by_annealing,
     )
@@ -261,7 +274,7 @@ def _given(model: Any) -> str | None:
     return "rest" if getattr(condition, "of_x", False) else words.get(condition.side, "condition")
 
 
-def _certain(model: Any, x: Tensor, *context: Tensor) -> bool:
+def certain_of(model: Any, x: Tensor, *context: Tensor) -> bool:
     """Whether the posterior is a point, so that one draw says it all (an index of a codebook)."""
     if not hasattr(model, "encode"):
         return False

@@ -132,8 +132,8 @@ class Evaluation:
         pseudo_likelihood: mean log p(x_t | the tokens that are not hidden), nats per hidden token.
         unfinished: of a model whose training has not ended, how far it came.
         uniform_rate: of a model whose codes are indices, their rate under a uniform prior, nats.
-        codebook: of a model whose codes are indices: ``levels``, ``usage`` (the share of entries that
-            any code of these data is) and ``perplexity`` (e to the entropy of their frequencies).
+        codebook: of a model whose codes are indices: ``levels``, ``usage`` (the share of entries
+            that any code of these data is), ``perplexity`` (e to the entropy of frequencies).
         annealing: log p(x) by annealed importance sampling, where it was asked for.
         sections: further parts that were asked for: samples, representation, reconstruction.
     """

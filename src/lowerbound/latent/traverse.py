@@ -14,6 +14,7 @@ from torch import Tensor
 from ..errors import LowerboundError
 from ..evaluation.codes import encode_all, normal_factors, posterior_mean
 from ..evaluation.decoding import evaluating, home
+from .space import Centre, mean, space_of
 
 Array = NDArray[Any]
 
@@ -52,6 +53,7 @@ def traverse(
     most: int = 10,
     steps: int = 9,
     width: float = 2.0,
+    centre: Centre | None = None,
 ) -> Traversal:
     """Move one dimension of a code at a time, the others as they are, and decode.
 
@@ -70,6 +72,7 @@ def traverse(
         most: of these, so many.
         steps: values of each, at even distances.
         width: see above.
+        centre: what is taken of p(x|z); None: the mean, of categories the likeliest.
 
     Raises:
         LowerboundError: no encoder or decoder, codes that are indices, or a dimension, start or
@@ -107,18 +110,20 @@ def traverse(
         raise LowerboundError(
             f"traverse: expected dimensions from 0 to {latent - 1}, came {wrong or 'none'}"
         )
-    centre, own = _start(start, means, context)
+    leaves, own = _start(start, means, context)
     middle, reach = means.mean(0), width * spread
     values = np.linspace((middle - reach)[moved], (middle + reach)[moved], steps, axis=1)
     shape = (len(moved), steps)
-    codes = np.tile(centre, (*shape, 1))
+    codes = np.tile(leaves, (*shape, 1))
     for row, d in enumerate(moved):
         codes[row, :, d] = values[row]
-    decoded = _decoded(model, x, codes.reshape(-1, latent), own)
+    looked = centre or (mean if x.is_floating_point() else (lambda found: found.mode))
+    space = space_of(model, "traverse", centre=looked)
+    decoded = space.decode(codes.reshape(-1, latent), *own)
     return Traversal(
         tuple(moved),
         values,
-        centre,
+        leaves,
         codes,
         decoded.reshape(*shape, *decoded.shape[1:]),
         None if kl is None else kl[moved],
@@ -162,21 +167,3 @@ def _posterior_variance(model: Any, x: Tensor, *context: Tensor) -> Array:
                 return np.zeros(posterior_mean(q).flatten(1).shape[1])
             total = total + variance.flatten(1).double().sum(0).cpu().numpy()
     return total / len(x)
-
-
-def _decoded(model: Any, x: Tensor, codes: Array, context: tuple[Tensor, ...]) -> Array:
-    device, dtype = home(model, x)
-    parts = []
-    shape = tuple(model.latent_shape)
-    with evaluating(model), torch.no_grad():
-        for some in torch.from_numpy(codes).split(_BATCH):
-            z = some.to(device, dtype).reshape(len(some), *shape)
-            c = [
-                t.to(device, dtype if t.is_floating_point() else None).expand(
-                    len(some), *t.shape[1:]
-                )
-                for t in context
-            ]
-            found = model.decode(z, *c)
-            parts.append((found.mean if x.is_floating_point() else found.mode).cpu())
-    return torch.cat(parts).numpy()

@@ -118,6 +118,8 @@ class Gated(nn.Module):
         in_width: numbers that come in.
         out_shape: of what comes out.
         hidden: widths of the gated layers.
+        kept: ``(first, count)``: so many inputs from there are added to the first outputs, so that
+            untrained a state stays about what it was.
 
     Shape:
         ``(N, in_width) -> (N, *out_shape)``.
@@ -126,9 +128,15 @@ class Gated(nn.Module):
         Gregor et al. 2019, arXiv 1806.03107, appendix (the "D block")
     """
 
-    def __init__(self, in_width: int, out_shape: Sequence[int], hidden: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        in_width: int,
+        out_shape: Sequence[int],
+        hidden: Sequence[int] = (),
+        kept: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__()
-        self.out_shape = tuple(out_shape)
+        self.out_shape, self.kept = tuple(out_shape), kept
         widths = [in_width, *hidden]
         self.layers = nn.ModuleList(
             initialise_(nn.Linear(a, 2 * b), "tanh") for a, b in pairwise(widths)
@@ -136,8 +144,11 @@ class Gated(nn.Module):
         self.out = output_(nn.Linear(widths[-1], math.prod(self.out_shape)))
 
     def forward(self, x: Tensor) -> Tensor:
+        same = None if self.kept is None else x[:, self.kept[0] : self.kept[0] + self.kept[1]]
         for layer in self.layers:
             value, gate = layer(x).chunk(2, -1)
             x = value.tanh() * gate.sigmoid()
         x = self.out(x)
+        if same is not None:
+            x = torch.cat((x[:, : same.shape[1]] + same, x[:, same.shape[1] :]), 1)
         return x if len(self.out_shape) == 1 else x.unflatten(1, self.out_shape)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from ..adversarial import discriminator_loss, generator_loss
 from ..bounds import LatentVariableModel, Terms, check_event, log_likelihood
@@ -18,7 +19,8 @@ class MatchedModel(LatentVariableModel, Protocol):
     """A latent-variable model with a critic that tells the prior's codes from the encoder's."""
 
     def judge_codes(self, z: Tensor, *context: Tensor) -> Judged:
-        """The critic's word on codes ``(B, *latent_shape)``."""
+        """The critic's word on codes ``(B, *latent_shape)``: logits ``(B,)``, or ``(B, C)`` of
+        several critics, each of a part of the code."""
         ...
 
     def draw(self, count: int, *context: Tensor) -> Tensor:
@@ -64,7 +66,8 @@ def critic(model: MatchedModel, x: Tensor, *context: Tensor) -> Terms:
     real = model.judge_codes(drawn, *context).logit
     fake = model.judge_codes(encoded, *context).logit
     right = ((real > 0).to(x.dtype) + (fake < 0).to(x.dtype)) / 2
-    return Terms(discriminator_loss(real, fake).mean(), {"accuracy": right.detach()})
+    loss = _whole(discriminator_loss(real, fake)).mean()
+    return Terms(loss, {"accuracy": right.reshape(len(x), -1).mean(1).detach()})
 
 
 def matching(model: MatchedModel, x: Tensor, *context: Tensor) -> Terms:
@@ -79,7 +82,36 @@ def matching(model: MatchedModel, x: Tensor, *context: Tensor) -> Terms:
         loss, nats; part ``fooled``, the share of codes taken for the prior's.
     """
     logit = model.judge_codes(_codes(model, x, *context), *context).logit
-    return Terms(generator_loss(logit).mean(), {"fooled": (logit > 0).to(x.dtype).detach()})
+    fooled = (logit > 0).to(x.dtype).reshape(len(x), -1).mean(1)
+    return Terms(_whole(generator_loss(logit)).mean(), {"fooled": fooled.detach()})
+
+
+class Classifier(Protocol):
+    """A model that tells classes."""
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits ``(B, K)``."""
+        ...
+
+
+def classification(model: Classifier, x: Tensor, label: Tensor) -> Terms:
+    """The supervised phase: −log q(y|x) of the labels that there are. It moves the encoder alone.
+
+    Args:
+        model: a classifier.
+        x: ``(B, *event_shape)``.
+        label: int64 ``(B,)``.
+
+    Returns:
+        loss, nats; parts ``class_loss``, nats, and ``accuracy``.
+
+    Reference:
+        Makhzani et al. 2016, arXiv 1511.05644, section 5
+    """
+    logits = model.classify(x)
+    wrong = cross_entropy(logits, label, reduction="none")
+    right = (logits.argmax(-1) == label).to(x.dtype)
+    return Terms(wrong.mean(), {"class_loss": wrong.detach(), "accuracy": right.detach()})
 
 
 class FeatureModel(MatchedModel, Protocol):
@@ -167,6 +199,11 @@ def feature_generator(
 
 def _codes(model: LatentVariableModel, x: Tensor, *context: Tensor) -> Tensor:
     return sample_with_log_prob(model.encode(x, *context))[0]
+
+
+def _whole(each: Tensor) -> Tensor:
+    """``(B,)``, or the sum over several critics ``(B, C) -> (B,)``."""
+    return each.reshape(len(each), -1).sum(1)
 
 
 def _made(model: FeatureModel, x: Tensor, *context: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,11 +6,13 @@ that a user's own pyplot session would notice.
 
 from .animation import enlarged, gif, strips
 from .beside import FEW_COLUMNS, against, traces
+from .cells import cells, profiles
 from .curves import latent_usage, learning_curves, worth_curves
 from .embedding import denoised, side_by_side
 from .images import image_array, image_grid, manifold, reconstructions, traversal
 from .latent import components, latent_map
 from .mixtures import film, mixture
+from .places import places
 from .rate_distortion import rate_distortion_curve
 from .representation import factor_information
 from .sound import spectrograms
@@ -21,6 +23,7 @@ from .vectors import marginals, pairs, token_strips
 __all__ = [
     "FEW_COLUMNS",
     "against",
+    "cells",
     "components",
     "denoised",
     "enlarged",
@@ -36,6 +39,8 @@ __all__ = [
     "marginals",
     "mixture",
     "pairs",
+    "places",
+    "profiles",
     "rate_distortion_curve",
     "reconstructions",
     "save",

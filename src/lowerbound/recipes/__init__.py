@@ -35,8 +35,12 @@ from . import (
     linear,
     matched,
     mixtures,
+    perceptual,
     quantized,
+    sequences,
+    stacked,
     tokens,
+    two_grids,
     two_stage,
 )
 from . import vae as vaes
@@ -63,10 +67,14 @@ RECIPES: dict[str, Callable[..., Built]] = {
         mixtures,
         flows,
         quantized,
+        two_grids,
         autoregressive,
         adversarial,
+        stacked,
         matched,
+        perceptual,
         two_stage,
+        sequences,
     )
     for name, function in group.RECIPES.items()
 }

@@ -140,7 +140,7 @@ def _prior(
     if around.local is not None:  # never left out: guidance is of the condition
         rank, module, _ = around.local
         ranks, embed = given.get("event_ranks", ()), given.get("embed", [])
-        given, drop = {"event_ranks": (*ranks, rank), "embed": [*embed, module]}, 0.0
+        given["event_ranks"], given["embed"], drop = (*ranks, rank), [*embed, module], 0.0
     built = network(
         around.levels,
         *([grid] if on_grid else []),

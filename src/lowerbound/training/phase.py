@@ -45,6 +45,8 @@ class Phase:
             a codebook on data, or its dead entries anew. x is the whole batch, of all processes and
             microbatches; what it draws is a function of the run's seed and of the step. It may
             change parameters that the phase moves, and buffers.
+        among: ``among(split) -> positions`` (N,) of the training examples that the phase is done
+            on, in an order of their own: the few that have labels, say; None for all.
 
     Raises:
         LowerboundError: a window that is no part of the run, or an upkeep in no number of steps.
@@ -58,6 +60,7 @@ class Phase:
     learning_rate: float = 1.0
     window: tuple[float, float] = (0.0, 1.0)
     upkeep: tuple[int, Callable[..., None]] | None = None
+    among: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
         begin, end = self.window

@@ -18,9 +18,17 @@ if TYPE_CHECKING:
 
 
 def contexts(model: nn.Module, x: Tensor, side: Tensor | None) -> tuple[Tensor, ...]:
-    """What a conditional model is conditioned on, made of x and of what comes beside it."""
-    condition = getattr(model, "condition", None)
+    """What a conditional model is conditioned on, or any is told while it trains, made of x and of
+    what comes beside it."""
+    condition = told(model)
     return () if condition is None else condition(x, side)
+
+
+def told(model: nn.Module) -> Any:
+    """What makes the contexts of a model's objectives: its ``supervision``, of what training alone
+    is told, else its ``condition``; None where there is neither."""
+    supervision = getattr(model, "supervision", None)
+    return getattr(model, "condition", None) if supervision is None else supervision
 
 
 class PhaseStep:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from .options import batch_size, refuse_unfit, total_steps
 from .phase import Phase
 from .schedules import Clock, learning_rate
 from .state import TrainingState
-from .step import PhaseStep, contexts
+from .step import PhaseStep, contexts, told
 
 _UPKEEP = 0x0FCEE9  # keeps its noise apart from that of the shards
 
@@ -57,13 +57,14 @@ class Stepper:
         self.count = len(data.train)
         refuse_unfit(options, self.count, None if data.validation is None else len(data.validation))
         self.batch_size = batch_size(options, self.count)
-        self.side = getattr(getattr(model, "condition", None), "side", None)
+        self.side = getattr(told(model), "side", None)
         self.loader = Loader(data.train, self.device, data.options.get("memory"), self.side)
         share = self.batch_size // processes.count
         part = slice(processes.rank * share, (processes.rank + 1) * share)
         part = slice(None) if processes.count == 1 else part
         order = Order(self.count, options["seed"])
         self.batches = self.loader.steps(order, self.batch_size, part)
+        self.few = [None if p.among is None else self._among(p.among, data.train) for p in phases]
         self.apart = processes.count * options["accumulate"] > 1
         self.rate = learning_rate(options)
         self.per_epoch = self.count / self.batch_size
@@ -120,7 +121,7 @@ class Stepper:
     def advance(self, record: bool = True, everything: bool = False) -> Clock:
         """One step of every phase that is due; of `everything`, due or not."""
         step, clock = self.state.step, self.clock()
-        microbatches = self._fetch(step)
+        everyone = self._fetch(step)
         updated = []
         for number, (phase, numbers) in enumerate(
             zip(self.steps, self.scheduled(clock), strict=True)
@@ -131,6 +132,8 @@ class Stepper:
             due = step % phase.phase.every == 0 and phase.phase.runs(clock.progress)
             if not (due or everything):
                 continue
+            few = self.few[number]
+            microbatches = everyone if few is None else self._fetch(step, few)
             self._upkeep(phase, number, microbatches)
             rate = self.rate(clock.within(window))
             scalars = phase.optimizer.scalars(rate * phase.phase.learning_rate)
@@ -169,17 +172,27 @@ class Stepper:
         # The same arithmetic on the same numbers, but perhaps on other devices.
         self.processes.agree([*phase.parameters, *self.model.buffers()])
 
-    def _fetch(self, step: int) -> list[Batch]:
+    def _among(self, among: Callable[..., Any], split: Any) -> Callable[[int], Tensor]:
+        """The positions of a step's examples among some of the split: as many as a batch has, or
+        all of them where they are fewer."""
+        chosen = torch.as_tensor(among(split))
+        size = batch_size(self.options, len(chosen))
+        order, share = Order(len(chosen), self.options["seed"]), size // self.processes.count
+        first = self.processes.rank * share
+        return lambda step: chosen[order.positions(step, size)[first : first + share]]
+
+    def _fetch(self, step: int, few: Callable[[int], Tensor] | None = None) -> list[Batch]:
         """This process's microbatches of a step: (source, index or None, side or None)."""
         accumulate = self.options["accumulate"]
+        positions = self.batches.positions if few is None else few
         if self.loader.tensor is not None:
-            index = self.batches.positions(step).to(self.device, non_blocking=True)
+            index = positions(step).to(self.device, non_blocking=True)
             side = self.loader.side
             return [
                 (self.loader.tensor, part, None if side is None else side.index_select(0, part))
                 for part in index.chunk(accumulate)
             ]
-        stored, side = self.batches(step)
+        stored, side = self.batches(step) if few is None else self.loader.batch(few(step))
         parts = stored.chunk(accumulate)
         sides = [None] * len(parts) if side is None else side.chunk(accumulate)
         return [(part, None, each) for part, each in zip(parts, sides, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from lowerbound.data.spec import DataSpec
 from lowerbound.distributions import Delta, Head, StandardNormal
+from lowerbound.distributions.masked import Masked
 from lowerbound.errors import LowerboundError
 from lowerbound.evaluation import Ask, Evaluation, Store, evaluate
 from lowerbound.evaluation.annealing import Anneal, Noisy, RoundedNormal
@@ -136,3 +138,70 @@ def test_what_is_done_is_kept(linear: LinearGaussian, x: Tensor, tmp_path: Any) 
     one, two = (evaluate(linear, spec_of(), x, ais=ask).annealing for _ in range(2))
     assert one == two
     assert len(list((tmp_path / "annealed").glob("*.safetensors"))) == 3  # held out, two ways
+
+
+class Completion(nn.Module):
+    """The linear decoder, of which a part of each datum is known and tells nothing of the code."""
+
+    event_shape, latent_shape, no_likelihood = (4,), (2,), None
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.prior, self.whole = model.prior, model.decode
+        self.condition = SimpleNamespace(of_x=True, side=None, event_ranks=(1, 1))
+
+    def decode(self, z: Tensor, observed: Tensor, mask: Tensor) -> Masked:
+        return Masked(self.whole(z), observed, mask)
+
+
+def log_p_hidden(linear: LinearGaussian, x: Tensor, mask: Tensor) -> Tensor:
+    """Of the marginal normal of the missing numbers, ``(N,)``."""
+    p = linear.linear
+    covariance = p.weight @ p.weight.T + 0.5 * torch.eye(4).double()
+    found = []
+    for each, known in zip(x, mask, strict=True):
+        h = (known < 0.5).nonzero().flatten()
+        marginal = torch.distributions.MultivariateNormal(p.mean[h], covariance[h][:, h])
+        found.append(marginal.log_prob(each[h]))
+    return torch.stack(found)
+
+
+def test_a_declared_noise_is_of_the_missing_part_alone(linear: LinearGaussian, x: Tensor) -> None:
+    model = Completion(Generator(linear))
+    model.no_likelihood = "adversarial"
+    mask = torch.tensor([1.0, 0.0, 0.0, 1.0]).double().expand(30, 4)
+    ask = Ask(QUICK, noise_std=0.5**0.5)
+    found = evaluate(model, spec_of(), x, x * mask, mask, ais=ask).annealing
+    assert found is not None
+    known = float(log_p_hidden(linear, x, mask).mean())
+    assert found.log_likelihood.value == pytest.approx(known, abs=0.1)
+    assert found.log_likelihood.bits_per_dim == pytest.approx(
+        -found.log_likelihood.value / (2 * math.log(2))
+    )
+
+
+def test_the_missing_levels_alone_have_a_rounded_noise(linear: LinearGaussian) -> None:
+    noisy = Noisy(Completion(Generator(linear)), spec_of(support="levels", levels=9), 0.2)
+    z, x = torch.zeros(2, 1, 2).double(), torch.tensor([[0.5, 0.25, 1.0, 0.0]]).double()
+    mask = torch.tensor([[0.0, 1.0, 0.0, 1.0]]).double()
+    p = noisy.decode(z, x * mask, mask)
+    mean = linear.decode(z).mean
+    known = sum(
+        RoundedNormal(mean[..., d : d + 1], 0.2, 9, 1).log_prob(x[:, d : d + 1]) for d in (0, 2)
+    )
+    torch.testing.assert_close(p.log_prob(x), known)
+
+
+def test_bits_are_of_the_numbers_that_the_first_examples_miss(
+    linear: LinearGaussian, x: Tensor
+) -> None:
+    """The first five miss one number each, all others four: the sum is over the first five."""
+    mask = torch.zeros(30, 4).double()
+    mask[:5, 1:] = 1.0
+    spec = spec_of(scale=math.e, log_jacobian=-4.0)
+    ask = Ask(QUICK, examples=5)
+    found = evaluate(Completion(linear), spec, x, x * mask, mask, ais=ask).annealing
+    assert found is not None and found.examples == 5
+    known = float(log_p_hidden(linear, x[:5], mask[:5]).mean()) - 1
+    assert found.log_likelihood.value == pytest.approx(known, abs=0.1)
+    assert found.log_likelihood.bits_per_dim == pytest.approx(-known / math.log(2), abs=0.15)

@@ -107,3 +107,27 @@ def test_bad_counts_are_refused() -> None:
         precision_recall(x, x)
     with pytest.raises(LowerboundError, match="neighbours: expected at least 1, came 0"):
         density_coverage(x, x, neighbours=0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_copies_of_the_same_patterns_are_covered(seed: int) -> None:
+    """Every radius and every least distance is 0, and rounding makes neither one more than that."""
+    random = np.random.default_rng(seed)
+    patterns = random.normal(size=(8, 20)) + 5.0
+    real, samples = (patterns[random.permutation(np.arange(n) % 8)] for n in (160, 120))
+    for place in (0.0, 1000.0):
+        found = density_coverage(real + place, samples + place)
+        assert found.coverage.value == 1.0
+        assert found.density.value == pytest.approx(20 / 5)  # in the balls of all its copies
+        alike = precision_recall(real + place, samples + place)
+        assert alike.precision.value == alike.recall.value == 1.0
+    other = density_coverage(real, patterns[random.integers(0, 4, 120)])
+    assert other.coverage.value == 0.5
+
+
+def test_ties_are_within_the_ball() -> None:
+    """Corners of a turned simplex, each as far from every other: every ball has all of them."""
+    random = np.random.default_rng(6)
+    corners = np.linalg.qr(random.normal(size=(12, 12)))[0] + random.normal(size=12)
+    found = density_coverage(corners, corners[random.permutation(12)], neighbours=3)
+    assert found.density.value == 12 / 3 and found.coverage.value == 1.0

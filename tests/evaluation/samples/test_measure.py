@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +201,68 @@ def test_vectors_are_measured_in_standard_deviations() -> None:
     assert abs(found[0].kid.value) < 4 * found[0].kid.standard_error  # ty: ignore
     assert found[0].sharpness is None and found[0].classes is None
     assert found[0].copies is not None and not found[0].copies.copying
+
+
+def test_another_runs_scales_do_not_come_back_from_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Columns are scaled by the training data; the test split is that of both tables."""
+    random = np.random.default_rng(3)
+    train, test, made = (random.normal(size=(n, 3)) for n in (400, 300, 300))
+    outliers = train.copy()
+    outliers[:3] = 60.0
+    tables = [load({"train": t, "test": test}) for t in (train, outliers)]
+
+    def fid(data: lb.Data) -> float:
+        return sample_quality(
+            lambda n, seed: made[:n], data, count=300, features="pixels"
+        ).fid.value
+
+    alone = []
+    for number, data in enumerate(tables):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / str(number)))
+        alone.append(fid(data))
+    known = []
+    for t in (train, outliers):
+        shift, scale = t.mean(0), t.std(0)
+        known.append(frechet((made - shift) / scale, (test - shift) / scale).value)
+    assert alone == pytest.approx(known, rel=1e-4) and alone[0] > 5 * alone[1]
+    assert [fid(data) for data in reversed(tables)] == alone[::-1]  # one cache for both
+    one, two = (network(name, data) for name in ["pixels"] for data in tables)
+    with pytest.raises(LowerboundError, match="two networks called pixels"):
+        frechet(one.of(torch.zeros(9, 3)), two.of(torch.zeros(9, 3)))
+
+
+def test_the_classifier_of_another_view_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifier, "_PASSES", (2, 2))
+    random = np.random.default_rng(4)
+    data = load({"x": random.normal(size=(90, 3)), "labels": np.arange(90) % 2})
+    one, two = View(data), View(data)
+    two.scale = 7.0 * two.scale
+    assert data_classifier(data, one).fingerprint == data_classifier(data, View(data)).fingerprint
+    assert data_classifier(data, one).fingerprint != data_classifier(data, two).fingerprint
+    assert network("pca", data, one).fingerprint != network("pca", data, two).fingerprint
+
+
+def test_samples_of_other_data_are_not_put_beside_these() -> None:
+    """Neither by the name of the data nor, where names are the same, by the examples."""
+    random = np.random.default_rng(5)
+    made = random.normal(size=(50, 3))
+    found = [
+        sample_quality(lambda n, seed: made[:n], load(x), count=50, features="pixels")
+        for x in random.normal(size=(2, 300, 3))
+    ]
+    assert found[0].data == found[1].data
+    with pytest.raises(LowerboundError, match="the same test examples, came those of") as caught:
+        refuse_mixed(found)
+    assert "\n" not in str(caught.value)
+    refuse_mixed([found[0], replace(found[0], data="under another name")])
+    old = SampleQuality.from_json(
+        {k: v for k, v in found[0].to_json().items() if k != "split_fingerprint"}
+    )
+    refuse_mixed([old, found[0]])
+    with pytest.raises(LowerboundError, match=r"those of .* \(unknown\) and digits \("):
+        refuse_mixed([old, replace(found[0], data="digits")])
 
 
 def test_a_run_is_measured_and_pictured(tmp_path: Path) -> None:

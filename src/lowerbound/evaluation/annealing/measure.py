@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..arithmetic import binarized, bits_per_dim, mean_and_error
+from ..conditional import counted
 from ..effort import affordable_chains
 from ..rows import of_what
 from ..sections import Annealing, Bracket
@@ -88,8 +89,6 @@ def annealed(
     values: Tensor | None = None,
     kind: str = "",
     given: str | None = None,
-    shift: float | Tensor = 0.0,
-    dimensions: float = 1.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Annealing:
     """Anneal held-out data, and simulated data if that is asked for.
@@ -103,8 +102,6 @@ def annealed(
         values: log p(x) of the stored values as it was found otherwise, ``(N,)``, or None.
         kind: of these, in words.
         given: what a conditional model is given.
-        shift: nats from log p of x to that of the stored values, of all or ``(N,)``.
-        dimensions: numbers that log p is of.
         progress: called with (examples done, examples in all).
     """
     how, measured = ask.settings, ask.model(model, spec)
@@ -114,7 +111,8 @@ def annealed(
         count = affordable_chains(measured, x, moves, context=context)
     count = min(count, len(x))
     x, context = x[:count], tuple(c[:count] for c in context)
-    shift = shift[:count] if isinstance(shift, Tensor) else shift
+    # Of these examples: where parts are missing, each may count as many numbers as it likes.
+    shift, dimensions = counted(model, spec, *context)
     stage(progress, "annealing")
     found = anneal(measured, x, *context, settings=how, store=ask.store, progress=progress)
     value, error = mean_and_error(found.values + shift)

@@ -12,6 +12,7 @@ from torch.distributions import Distribution
 from ...data import DataSpec
 from ...distributions import DiagonalNormal
 from ...distributions.base import Located
+from ...distributions.masked import Masked
 from ...errors import LowerboundError
 
 
@@ -34,6 +35,10 @@ class RoundedNormal(Located):
     def __init__(self, loc: Tensor, sigma: float, levels: int, event_rank: int) -> None:
         super().__init__(loc, event_rank)
         self.sigma, self.levels = sigma, levels
+
+    def elementwise(self) -> RoundedNormal:
+        """The same with every place an event of its own."""
+        return RoundedNormal(self.loc, self.sigma, self.levels, 0)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Levels, ``(*sample_shape, *batch, *event)``."""
@@ -111,12 +116,17 @@ class Noisy(nn.Module):
         return self.model.encode(x, *context)
 
     def decode(self, z: Tensor, *context: Tensor) -> Distribution:
-        """The decoder's mean, and the noise: batch shape ``(*S, *B)``."""
-        mean = self.model.decode(z, *context).mean
-        rank = len(self.event_shape)
+        """The decoder's mean, and the noise: batch shape ``(*S, *B)``.
+
+        Of a model that completes data, the noise is of the missing part: that alone is counted.
+        """
+        found = self.model.decode(z, *context)
+        mean, rank = found.mean, len(self.event_shape)
         if self.levels is not None:
-            return RoundedNormal(mean, self.sigma, self.levels, rank)
-        return DiagonalNormal(mean, mean.new_full((), math.log(self.sigma)), rank)
+            noise = RoundedNormal(mean, self.sigma, self.levels, rank)
+        else:
+            noise = DiagonalNormal(mean, mean.new_full((), math.log(self.sigma)), rank)
+        return Masked(noise, found.observed, found.known) if isinstance(found, Masked) else noise
 
     def said(self) -> str:
         """For the notes of every number that follows from it."""

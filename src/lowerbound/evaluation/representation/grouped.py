@@ -90,7 +90,8 @@ def beta_vae_score(
     For each point a factor is drawn, and `size` pairs of examples, each of which agrees in this
     factor (with a value of its own); the point is the mean of |z − z'| over the pairs. The score
     is the accuracy of a logistic regression on points it was not fitted to, from other examples.
-    Codes are scaled to unit variance first. Independent codes score 1 / F, of a single factor it is not a number.
+    Codes are scaled to unit variance first. Independent codes score 1 / F; of a single factor it
+    is not a number.
 
     Args:
         codes, factors, draw, bins, seed: see `factor_vae_score`; of ``draw``, groups of two.

@@ -36,6 +36,7 @@ from .modes import (
 )
 from .paths import Smoothness, lines, smoothness
 from .quality import Neighbours, Number, SampleQuality, refuse_mixed
+from .realism import artifacts, realism
 from .sharpness import sharpness
 from .view import View
 
@@ -58,6 +59,7 @@ __all__ = [
     "Share",
     "Smoothness",
     "View",
+    "artifacts",
     "data_classifier",
     "density_coverage",
     "frechet",
@@ -71,6 +73,7 @@ __all__ = [
     "nearest",
     "network",
     "precision_recall",
+    "realism",
     "refuse_mixed",
     "ring",
     "sample_quality",

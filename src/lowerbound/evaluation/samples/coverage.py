@@ -9,6 +9,10 @@ import numpy as np
 from ...errors import LowerboundError
 from .arrays import Array, Features, blocks, mean_and_error, paired
 
+#: Of the size of features, the slack of a ball: features are of float32, and a copy's distance is
+#: what rounding leaves of 0.
+_SLACK = 1e-6
+
 
 class Share(NamedTuple):
     """A mean over examples.
@@ -70,7 +74,7 @@ def precision_recall(real: Features, samples: Features, *, neighbours: int = 3) 
         models, arXiv 1904.06991
     """
     real, samples = _checked(real, samples, neighbours)
-    of_real, of_samples = radii(real, neighbours), radii(samples, neighbours)
+    of_real, of_samples = _reach(real, samples, neighbours), _reach(samples, real, neighbours)
     inside = np.empty(len(samples), bool)
     for rows, distances in blocks(samples, real):
         inside[rows] = (distances <= of_real).any(1)
@@ -98,7 +102,7 @@ def density_coverage(real: Features, samples: Features, *, neighbours: int = 5) 
         models, arXiv 2002.09797
     """
     real, samples = _checked(real, samples, neighbours)
-    of_real = radii(real, neighbours)
+    of_real = _reach(real, samples, neighbours)
     balls = np.empty(len(samples))
     for rows, distances in blocks(samples, real):
         balls[rows] = (distances <= of_real).sum(1)
@@ -129,6 +133,14 @@ def radii(x: Array, neighbours: int) -> Array:
         distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = np.inf
         found[rows] = np.partition(distances, neighbours - 1, axis=1)[:, neighbours - 1]
     return found
+
+
+def _reach(x: Array, others: Array, neighbours: int) -> Array:
+    """`radii`, and as much as distances to `others` may be off by, so that ties are within."""
+    radius = radii(x, neighbours)
+    # `blocks` takes squares around the middle of either set, and rounds by their size.
+    size = np.maximum(*(np.linalg.norm(x - each.mean(0), axis=1) for each in (x, others)))
+    return radius + _SLACK * (radius + size)
 
 
 def _checked(real: Features, samples: Features, neighbours: int) -> tuple[Array, Array]:

@@ -64,7 +64,9 @@ class Network:
     def of_split(self, view: View, split: Split, positions: Array, what: str) -> FeatureSet:
         """Features of examples of a split, computed once and kept in the user's cache."""
         chosen = f"{len(positions)} to {positions[-1]}, sum {int(positions.sum())}"
-        key = f"{self.fingerprint} of {fingerprint(split)} at {chosen}, {view.spec.kind}"
+        # The view, too: its scales may be those of training data that this split says nothing of.
+        seen = f"{view.spec.kind} {view.fingerprint}"
+        key = f"{self.fingerprint} of {fingerprint(split)} at {chosen}, {seen}"
         values = kept_array(key, lambda: self.extract(view.take(split, positions)))
         return FeatureSet(values, self.name, self.fingerprint, f"{len(positions):,} {what}")
 
@@ -99,7 +101,8 @@ def network(
         name = "classifier" if labelled else "pca"
     if name == "pixels":
         text = "pixels in [0, 1]" if view.image else "columns in standard deviations"
-        return Network(name, text, f"pixels-{view.spec.event_shape}", _flat)
+        fixed = f"pixels-{view.spec.event_shape}-{view.fingerprint}"
+        return Network(name, text, fixed, _flat)
     if name == "pca":
         return _pca(data, view, seed)
     if name == "inception":
@@ -134,7 +137,8 @@ def data_classifier(
         progress: of its training, called with (steps done, steps in all).
     """
     view = View(data) if view is None else view
-    key = f"classifier {VERSION} of {fingerprint(data.train)} and {fingerprint(data.test)}, {seed}"
+    examples = f"{fingerprint(data.train)} and {fingerprint(data.test)}"
+    key = f"classifier {VERSION} of {examples} seen by {view.fingerprint}, {seed}"
 
     def train() -> Classifier:
         chosen, judged = spread(len(data.train), _TRAINED), spread(len(data.test), _JUDGED)
@@ -169,7 +173,7 @@ def _pca(data: Data, view: View, seed: int) -> Network:
         f"{count} principal components of {len(x):,} training examples ({100 * share:.1f} % of "
         "their variance)"
     )
-    name = f"pca-{count}-{seed}-{fingerprint(data.train)}"
+    name = f"pca-{count}-{seed}-{fingerprint(data.train)}-{view.fingerprint}"
     mean, axes = fitted.mean_, fitted.components_.T
     return Network("pca", text, name, lambda x: (_flat(x).astype(np.float64) - mean) @ axes)
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ...errors import LowerboundError
 from .arrays import Array, FeatureSet, mean_and_error, nearest_of_parts
+from .cache import fingerprint
 from .coverage import density_coverage, precision_recall
 from .distances import frechet, kid
 from .features import Network, network
@@ -122,6 +123,7 @@ def sample_quality(
         settings={"seed": seed, "seconds": round(time.monotonic() - began, 2)},
         notes=(f"samples are {drawn}", *notes),
         neighbours=neighbours,
+        split_fingerprint=fingerprint(data.test),
     )
 
 

@@ -124,6 +124,7 @@ class SampleQuality:
         settings: seed, seconds.
         notes: sentences under the rows.
         neighbours: to be drawn; not in JSON.
+        split_fingerprint: of the reference split's examples; None of what was measured without it.
     """
 
     data: str
@@ -149,6 +150,7 @@ class SampleQuality:
     settings: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     neighbours: Neighbours | None = field(default=None, compare=False, repr=False)
+    split_fingerprint: str | None = None
 
     @property
     def name(self) -> str:
@@ -219,10 +221,21 @@ def refuse_mixed(found: list[SampleQuality]) -> None:
     """Refuse to put numbers beside one another that have no common unit.
 
     Raises:
-        LowerboundError: they are of different features, counts, splits, or kinds of samples.
+        LowerboundError: they are of different data, features, counts, splits, or kinds of samples.
     """
     first = found[0]
     for other in found[1:]:
+        one, two = first.split_fingerprint, other.split_fingerprint
+        known = one is not None and two is not None
+        if one != two if known else first.data != other.data:
+            came = [
+                f"{each.data} ({each.split_fingerprint or 'unknown'})" for each in (first, other)
+            ]
+            raise LowerboundError(
+                f"expected sample quality against the same {first.split} examples, came those of "
+                f"{came[0]} and {came[1]}: FID and its like cannot be compared across them; "
+                "measure both alike"
+            )
         for attribute, what in (
             ("features", "features"),
             ("fingerprint", "feature networks"),

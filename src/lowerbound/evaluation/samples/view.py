@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,6 +57,14 @@ class View:
         ]
         x = torch.cat([part.float() for part in parts])
         return x.clamp_(0.0, 1.0) if self.image else x
+
+    @property
+    def fingerprint(self) -> str:
+        """Of shift and scale: what is computed from one view is not what another gives."""
+        found = hashlib.blake2b(self.spec.kind.encode(), digest_size=10)
+        for values in (self.shift, self.scale):
+            found.update(np.ascontiguousarray(values, np.float64).tobytes())
+        return found.hexdigest()
 
     def take(self, split: Split, positions: Array) -> Tensor:
         """Examples of a split at positions (N,)."""

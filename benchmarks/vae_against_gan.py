@@ -1,0 +1,225 @@
+"""VAE against GAN on MNIST and avatars: how stable, how sharp, how much of the data, how likely.
+
+Both have residual convolutional networks of the same width and are trained for the same time on one
+thread. The VAE has a Gaussian likelihood with the variance that is best for it, and is shown by its
+decoder's means; the GAN is non-saturating with R1. Samples are held against test images by features
+that are named below the table; *real* are as many training images in the samples' place.
+*Artifacts* are samples whose realism score (Kynkäänniemi et al. 2019) is below that of 99 % of
+training images. *Copies* are samples nearer to a training image than 99 % of test images are.
+log p(x) is by annealed importance sampling of some test images under the same declared noise around
+the decoder's mean for both, since a generator by itself has no density: it is a number about that
+model with that noise. Stability is the spread over seeds, and how many runs came to their end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import options
+from .machine import describe
+from .tables import command_line, table, write
+
+#: Recipes and their options by the names of the table.
+MODELS: dict[str, dict[str, Any]] = {
+    "VAE": {"recipe": "vae", "likelihood": {"name": "gaussian", "sigma": "optimal"}},
+    "GAN": {"recipe": "gan"},
+}
+DATA = ("mnist", "avatars")
+#: What is measured: key, text, factor, digits.
+ROWS = (
+    ("sharpness", "sharpness", 1, 4),
+    ("fid", "FID", 1, 2),
+    ("kid", "KID", 1, 3),
+    ("precision", "precision, %", 100, 1),
+    ("recall", "recall, %", 100, 1),
+    ("density", "density", 1, 2),
+    ("coverage", "coverage, %", 100, 1),
+    ("classes", "KL of the classes, nats", 1, 3),
+    ("artifacts", "artifacts, %", 100, 1),
+    ("copies", "copies, %", 100, 1),
+    ("log_p", "log p(x) with declared noise, nats", 1, 0),
+    ("steps", "steps", 1, 0),
+)
+_SHOWN = 10
+
+
+def main(argv: Sequence[str]) -> int:
+    """Train all of them and write docs/results/vae_against_gan.md and its figure."""
+    found = options.parser(__doc__, "vae_against_gan")
+    options.add_data(found)
+    found.add_argument("--minutes", type=float, default=20, help="of training for each run")
+    found.add_argument("--seeds", type=int, default=5)
+    found.add_argument("--sets", nargs="+", default=list(DATA), choices=DATA)
+    found.add_argument("--size", type=int, default=32, help="pixels of an avatar's side")
+    found.add_argument("--channels", type=int, default=16)
+    found.add_argument("--count", type=int, default=10_000, help="samples that are measured")
+    found.add_argument("--ais", type=int, default=16, help="test images annealed; 0: none")
+    found.add_argument("--ais-steps", type=int, default=1000, help="temperatures")
+    found.add_argument("--noise-std", type=float, default=0.1, help="declared, of pixels in [0, 1]")
+    found.add_argument("--limit", type=int, default=20_000, help="images of each set")
+    found.add_argument("--runs", type=Path, help="folder to keep the runs in, and to go on from")
+    given = found.parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder:
+        return _all(given, given.runs or Path(folder), argv)
+
+
+def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:
+    from lowerbound.training.engine import versions
+
+    began = time.monotonic()
+    text = [__doc__.partition("\n\n")[2].strip()]
+    shown: dict[str, np.ndarray] = {}
+    for which in given.sets:
+        measured: dict[str, list[dict[str, float]]] = {}
+        about: dict[str, Any] = {}
+        for name in MODELS:
+            measured[name] = []
+            for seed in range(given.seeds):
+                run = _trained(folder / f"{which}-{name}-{seed}", which, name, seed, given)
+                if run is None:
+                    print(f"  {which} {name} {seed}: came to no end", flush=True)
+                    continue
+                values, about, images = _measured(run, given)
+                measured[name].append(values)
+                shown.setdefault(f"{which}, {name}", images)
+                print(f"  {which} {name} {seed}: FID {values['fid']:.2f}", flush=True)
+        text += [f"## {which}", _table(measured, about.get("real", {}), given.seeds)]
+        text += [f"Features: {about.get('features', '–')}."]
+    given.out.mkdir(parents=True, exist_ok=True)
+    figure(shown, given.out / "vae_against_gan.png")
+    text += [
+        "![samples](vae_against_gan.png)\n\nThe first samples of the first seed.",
+        f"{given.minutes:g} minutes for each run; {given.seeds} seeds; log p(x) of {given.ais} "
+        f"test images, noise of standard deviation {given.noise_std:g}, {given.ais_steps:,} "
+        f"temperatures; {(time.monotonic() - began) / 60:.0f} minutes in all.",
+    ]
+    write(
+        "vae_against_gan",
+        "VAE against GAN",
+        "\n\n".join(text),
+        machine=describe(**versions()),
+        command=command_line("vae_against_gan", argv),
+        folder=given.out,
+    )
+    return 0
+
+
+def _table(measured: dict[str, list[dict[str, float]]], real: dict[str, float], seeds: int) -> str:
+    rows: list[list[Any]] = []
+    for key, text, times, digits in ROWS:
+        cells = []
+        for runs in measured.values():
+            values = [times * run[key] for run in runs if math.isfinite(run.get(key, math.nan))]
+            cells.append(_shown(values, digits))
+        if any(cell != "–" for cell in cells):
+            of_real = real.get(key)
+            rows.append(
+                [text, *cells, None if of_real is None else f"{times * of_real:.{digits}f}"]
+            )
+    rows.append(["runs that came to their end", *(f"{len(r)}/{seeds}" for r in measured.values())])
+    rows[-1].append(None)
+    return table(["", *measured, "real"], rows)
+
+
+def _trained(path: Path, which: str, name: str, seed: int, given: Any) -> Any:
+    """The run; None of one that diverged."""
+    import lowerbound as lb
+    from lowerbound.errors import LowerboundError
+
+    if (path / "weights.safetensors").exists():
+        return lb.open_run(path)
+    source = str(options.check_data(given.data)) if which == "mnist" else which
+    more = {"size": given.size} if which == "avatars" else {}
+    with contextlib.suppress(LowerboundError):
+        return lb.train(
+            source,
+            **MODELS[name],
+            out=path,
+            progress=False,
+            limit=given.limit,
+            network={"name": "conv", "channels": given.channels},
+            latent_dim=32,
+            minutes=given.minutes,
+            batch_size=64,
+            seed=seed,
+            threads=1,
+            held_out_every=20,
+            tensorboard="no",
+            **more,
+        )
+    return None
+
+
+def _measured(run: Any, given: Any) -> tuple[dict[str, float], dict[str, Any], np.ndarray]:
+    """Values of a run, what they are of, and some of its samples in [0, 1]."""
+    import lowerbound as lb
+    from lowerbound.evaluation.samples import View, artifacts, network
+    from lowerbound.evaluation.samples.view import spread
+    from lowerbound.sample_quality import measure
+
+    quality = measure(run, count=given.count, pictures=False)
+    data = run.data()
+    view = View(data)
+    judge = network("auto", data, view)
+    places, floor = spread(len(data.test), given.count), spread(len(data.train), given.count)
+    real = judge.of_split(view, data.test, places, "test examples")
+    others = judge.of_split(view, data.train, floor, "training examples")
+    drawn = view(lb.sample(run, min(2000, given.count), seed=1))
+    values = {
+        "artifacts": artifacts(real, judge.of(drawn, "samples"), others).value,
+        "steps": float(run.info["status"]["step"]),
+        "copies": math.nan if quality.copies is None else quality.copies.close,
+        "classes": math.nan if quality.classes is None else quality.classes.kl,
+    }
+    of_real: dict[str, float] = {"artifacts": 0.01, "copies": 0.01}
+    for key in ("sharpness", "fid", "kid", "precision", "recall", "density", "coverage"):
+        number: Any = getattr(quality, key)
+        values[key] = number.value
+        of_real[key] = number.real
+    if given.ais:
+        found = lb.evaluate(
+            run,
+            samples=10,
+            limit=given.ais,
+            ais=True,
+            ais_steps=given.ais_steps,
+            chains=8,
+            noise_std=given.noise_std,
+            report=False,
+        )
+        assert found.annealing is not None
+        values["log_p"] = found.annealing.log_likelihood.value
+    about = {"real": of_real, "features": f"{quality.features}, {quality.features_text}"}
+    return values, about, drawn[:_SHOWN].numpy()
+
+
+def figure(shown: dict[str, np.ndarray], path: Path) -> None:
+    """A row of samples for each model and data set."""
+    from lowerbound.plots.images import image_array
+    from lowerbound.plots.style import MUTED, new_figure, save
+
+    drawn = new_figure(9.6, 0.9 * len(shown))
+    grid = drawn.subplots(len(shown), 1, squeeze=False)[:, 0]
+    for axes, (name, images) in zip(grid, shown.items(), strict=True):
+        axes.imshow(image_array(images, len(images)), interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+        axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10, color=MUTED)
+    save(drawn, path)
+
+
+def _shown(values: Sequence[float], digits: int) -> str:
+    if not values:
+        return "–"
+    more = f" ± {statistics.stdev(values):,.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):,.{digits}f}{more}"

@@ -1,0 +1,159 @@
+"""Sequences and how they may go on; what is believed of each step, and how odd it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from .style import HELD_OUT, INK, MODEL, MUTED, new_figure, plain, style
+
+Array = NDArray[Any]
+
+_ROWS, _COLUMNS, _DRAWN = 4, 3, 5
+
+
+def forecasts(
+    past: Array,
+    truth: Array,
+    mean: Array,
+    low: Array,
+    high: Array,
+    draws: Array,
+    at: Array,
+    *,
+    level: float,
+    columns: Sequence[str],
+    title: str,
+    stride: int = 1,
+) -> Figure:
+    """Data up to some step, then forecasts: mean, interval and a few draws.
+
+    Args:
+        past: ``(N, T, D)``, NaN where a number is missing.
+        truth: of the steps ahead, ``(N, H', D)``; H' may be 0.
+        mean: of the forecasts, ``(N, H, D)``. low, high: of their interval, likewise.
+        draws: ``(K, N, H, D)``.
+        at: times of the steps ahead, ``(N, H)``, on which a step of the past counts as one.
+        level: of the interval.
+        columns: names of the D numbers.
+        title: what is shown.
+        stride: steps between two of those ahead.
+    """
+    rows, count = min(_ROWS, len(past)), min(_COLUMNS, past.shape[2])
+    figure = new_figure(7.5 if count == 1 else 4.2 * count, 1.75 * rows + 1.0, title)
+    grid = figure.subplots(rows, count, squeeze=False, sharex=True)
+    before = np.arange(past.shape[1])
+    ahead = past.shape[1] - 1 + stride * np.arange(1, mean.shape[1] + 1)
+    for row in range(rows):
+        for column in range(count):
+            axes = style(grid[row, column])
+            _data(axes, before, past[row, :, column])
+            if truth.shape[1]:
+                _data(axes, ahead[: truth.shape[1]], truth[row, :, column])
+            axes.fill_between(
+                ahead, low[row, :, column], high[row, :, column], color=MODEL, alpha=0.18, lw=0
+            )
+            for path in draws[:_DRAWN, row, :, column]:
+                axes.plot(ahead, path, color=MODEL, lw=0.5, alpha=0.35)
+            axes.plot(ahead, mean[row, :, column], color=MODEL, lw=1.6)
+            axes.axvline(past.shape[1] - 1, color=MUTED, lw=0.8, ls=(0, (4, 3)))
+            _limits(axes, past[row, :, column], truth[row, :, column], low[row, :, column],
+                    high[row, :, column])  # fmt: skip
+            if row == 0 and len(columns) > 1:
+                axes.set_title(plain(columns[column]), fontsize=9, color=INK, loc="left")
+    for axes in grid[-1]:
+        axes.set_xlabel("step", fontsize=9.5, color=INK)
+    _key(figure, f"central {level:.0%} of the forecast", "mean", "data")
+    return figure
+
+
+def beliefs(
+    x: Array,
+    smoothed: Array,
+    low: Array,
+    high: Array,
+    filtered_low: Array,
+    filtered_high: Array,
+    score: Array,
+    *,
+    level: float,
+    columns: Sequence[str],
+    title: str,
+) -> Figure:
+    """A sequence, what is believed of each step, and the score of each below.
+
+    Args:
+        x: ``(T, D)``, NaN where a number is missing.
+        smoothed: mean given all data, ``(T, D)``. low, high: interval of the data, likewise.
+        filtered_low: interval of the mean given the past alone. filtered_high: likewise.
+        score: −log p of each step given those before, nats, ``(T,)``.
+        level: of the intervals.
+        columns: names of the D numbers.
+        title: what is shown.
+    """
+    count = min(_COLUMNS, x.shape[1])
+    figure = new_figure(7.8, 1.8 * count + 2.2, title)
+    axes = figure.subplots(count + 1, 1, sharex=True, height_ratios=[2.0] * count + [1.2])
+    steps = np.arange(len(x))
+    for column in range(count):
+        ax = style(axes[column], ylabel=plain(columns[column]) if len(columns) > 1 else "")
+        ax.fill_between(steps, low[:, column], high[:, column], color=MODEL, alpha=0.16, lw=0)
+        known = ~np.isnan(filtered_low[:, column])
+        ax.fill_between(
+            steps, filtered_low[:, column], filtered_high[:, column], where=known,
+            color=HELD_OUT, alpha=0.28, lw=0,
+        )  # fmt: skip
+        ax.plot(steps, smoothed[:, column], color=MODEL, lw=1.3)
+        ax.plot(steps, x[:, column], ".", color=INK, ms=3.2)
+        _gaps(ax, np.isnan(x[:, column]))
+    bar = style(axes[-1], xlabel="step", ylabel="−log p, nats")
+    bar.bar(steps, np.nan_to_num(score), width=0.9, color=MUTED)
+    handles = [
+        Line2D([], [], color=INK, marker=".", ls="", ms=5),
+        Line2D([], [], color=MODEL, lw=1.6),
+        Patch(color=MODEL, alpha=0.16, lw=0),
+        Patch(color=HELD_OUT, alpha=0.28, lw=0),
+    ]
+    words = ["data", "mean given all data", f"{level:.0%} of the data", "belief, from the past"]
+    figure.legend(handles, words, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
+    return figure
+
+
+def _data(axes: Axes, steps: Array, values: Array) -> None:
+    """A line where neighbours are known, and a dot for each known step."""
+    size = 2.6 if len(steps) > 60 else 4.0
+    axes.plot(steps, values, color=INK, lw=0.8, alpha=0.55)
+    axes.plot(steps, values, ".", color=INK, ms=size)
+
+
+def _gaps(axes: Axes, missing: Array) -> None:
+    """Shades the steps that are missing."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], missing.astype(int), [0]])))
+    for first, last in edges.reshape(-1, 2):
+        axes.axvspan(first - 0.5, last - 0.5, color=MUTED, alpha=0.13, lw=0)
+
+
+def _limits(axes: Axes, *values: Array) -> None:
+    everything = np.concatenate([np.ravel(v) for v in values])
+    everything = everything[np.isfinite(everything)]
+    low, high = np.quantile(everything, [0.002, 0.998])
+    room = 0.08 * (high - low) or 0.5
+    axes.set_ylim(low - room, high + room)
+
+
+def _key(figure: Figure, *words: str) -> None:
+    handles = [
+        Patch(color=MODEL, alpha=0.18, lw=0),
+        Line2D([], [], color=MODEL, lw=1.6),
+        Line2D([], [], color=INK, lw=0.8, marker=".", ms=5),
+    ]
+    figure.legend(
+        handles, list(words), loc="outside lower center", ncols=3, frameon=False, fontsize=8.5
+    )

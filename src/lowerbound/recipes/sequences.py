@@ -1,0 +1,277 @@
+"""Recipes of models of sequences: temporal differences, and their step-by-step baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from ..errors import LowerboundError
+from ..options import Slot, Span, takes, trains
+from ..slots import Activation, SlotValue
+from ..training.schedules import WeightSchedule
+from .parts import Built, likelihood_of, networks_of
+
+if TYPE_CHECKING:
+    from ..data.spec import DataSpec
+
+Memory = Literal["gru", "lstm", "transformer"]
+_LOG_SCALE = -1.0  # of states, before anything was learnt
+
+
+def _shared(
+    *,
+    latent_dim: Annotated[int | None, Span(min=1, unit="dimensions")] = None,
+    layers: Annotated[int, Span(min=1, unit="layers")] = 1,
+    belief: Memory = "gru",
+    belief_width: Annotated[int, Span(min=1, unit="numbers")] = 64,
+    belief_layers: Annotated[int | None, Span(min=1, unit="layers")] = None,
+    hidden: Annotated[tuple[int, ...], Span(min=1, unit="units")] = (64,),
+    likelihood: Annotated[SlotValue, Slot("likelihood")] = "auto",
+    network: Annotated[SlotValue, Slot("network")] = "auto",
+    activation: Activation | None = None,
+    beta: Annotated[float, Span(min=0)] = 1.0,
+    beta_schedule: WeightSchedule = "warmup",
+    beta_share: Annotated[float, Span(min=1e-6, max=1)] = 0.5,
+) -> None:
+    """What both kinds have.
+
+    Args:
+        latent_dim: numbers in a layer of the state; by default 8.
+        layers: of the state, each given those above it.
+        belief: what goes through the steps and says what is known after each: a recurrent network,
+            or a transformer that sees the past alone.
+        belief_width: numbers in what it says.
+        belief_layers: of that network; by default 1, of a transformer 2.
+        hidden: widths of the gated layers of the conditionals, and of the networks of vectors.
+            None at all (an empty list) makes every conditional affine.
+        likelihood: p(x|z) of one step; auto takes what fits the data's support.
+        network: encoder and decoder of one step; auto takes mlp up to 1024 numbers, conv for larger
+            frames.
+        activation: nonlinearity of these networks; by default their own.
+        beta: weight of the rate in the objective; reported bounds are always at beta 1.
+        beta_schedule: how it comes to beta: warmup, risen to from 0, so that states tell something
+            before they have to be foretold; constant, it is there at once; cyclical, in four
+            cycles.
+        beta_share: share of the run (of each cycle) in which it rises.
+    """
+
+
+@trains(compile="no", clip=10.0)  # a recurrent network is one call, which compiling takes apart
+@takes(_shared)
+def td_vae(
+    data: DataSpec,
+    *,
+    jump: str = "1-10",
+    pairs: Annotated[int, Span(min=1, unit="pairs")] = 8,
+    **shared: Any,
+) -> Built:
+    """TD-VAE: beliefs of states from the past, and transitions that jump over many steps at once.
+
+    Args:
+        data: sequences, or clips.
+        jump: how far apart in time the two states of a training pair are, in steps: 1, 1-10, or
+            several ranges with their weights, 1-10:0.8,1-120:0.2. With 1 it is trained step by
+            step, on every pair of neighbours.
+        pairs: of states drawn from each sequence in a training step.
+
+    Raises:
+        LowerboundError: no sequences, or jumps that are longer than they are.
+
+    Reference:
+        Gregor, Papamakarios, Besse, Buesing & Weber 2019, Temporal difference variational
+        auto-encoder, arXiv 1806.03107
+    """
+    from ..models.tdvae import TDVAE
+    from ..objectives.temporal import td_elbo
+    from ..sequences import Jumps
+    from ..training.phase import Phase
+
+    found = Jumps.parse(jump)
+    _refuse(data, "td-vae")
+    found.refuse_beyond(data.event_shape[0])
+    parts = _Parts(data, found.longest, **shared)
+    width, time = parts.belief_width, parts.time.width
+    model = TDVAE(
+        *parts.common(),
+        **parts.facts(),
+        belief=parts.states(width),
+        smoothing=parts.states(parts.latent + 2 * width + time),
+    )
+    jumps = None if found == Jumps.parse("1") else found
+    objective = partial(td_elbo, jumps=jumps, pairs=pairs)
+    return Built(model, [Phase("td", objective, [model], scheduled=parts.scheduled())])
+
+
+@trains(compile="no", clip=10.0)
+@takes(_shared)
+def state_space_vae(
+    data: DataSpec,
+    *,
+    posterior: Literal["filtering", "mean-field"] = "filtering",
+    **shared: Any,
+) -> Built:
+    """State-space VAE (deep Kalman filter), trained step by step: the baseline of td-vae.
+
+    Args:
+        data: sequences, or clips.
+        posterior: of a state: filtering, given the state before and the data up to it; mean-field,
+            given the data alone.
+
+    Raises:
+        LowerboundError: no sequences.
+
+    Reference:
+        Krishnan, Shalit & Sontag 2017, Structured inference networks for nonlinear state space
+        models, arXiv 1609.09869
+    """
+    from ..models.state_space import StateSpaceVAE
+    from ..objectives.temporal import stepwise_elbo
+    from ..training.phase import Phase
+
+    _refuse(data, "state-space-vae")
+    parts = _Parts(data, 1, **shared)
+    mean_field = posterior == "mean-field"
+    width = parts.belief_width + (0 if mean_field else parts.latent + parts.time.width)
+    model = StateSpaceVAE(
+        *parts.common(), **parts.facts(), posterior=parts.states(width), mean_field=mean_field
+    )
+    return Built(model, [Phase("elbo", stepwise_elbo, [model], scheduled=parts.scheduled())])
+
+
+class _Parts:
+    """The pieces that both recipes build, of the options that both have."""
+
+    def __init__(
+        self,
+        data: DataSpec,
+        longest: int,
+        *,
+        latent_dim: int | None = None,
+        layers: int = 1,
+        belief: Memory = "gru",
+        belief_width: int = 64,
+        belief_layers: int | None = None,
+        hidden: tuple[int, ...] = (64,),
+        likelihood: SlotValue = "auto",
+        network: SlotValue = "auto",
+        activation: str | None = None,
+        beta: float = 1.0,
+        beta_schedule: WeightSchedule = "warmup",
+        beta_share: float = 0.5,
+    ) -> None:
+        from ..sequences import TimeStep
+
+        self.data, self.hidden, self.memory = data, hidden, belief
+        self.weight = (beta_schedule, beta, beta_share)
+        self.sizes = (latent_dim or 8,) * layers
+        self.belief_width, self.belief_layers = belief_width, belief_layers
+        self.likelihood, self.network, self.activation = likelihood, network, activation
+        self.time = TimeStep(longest, data.time_step or 1.0)
+        self.latent = sum(self.sizes)
+        self.masks = data.kind == "sequence"
+        self.no_likelihood: str | None = None
+
+    def scheduled(self) -> dict[str, Any]:
+        """The weight of the rate, where it changes."""
+        from ..training.schedules import weight
+
+        name, beta, share = self.weight
+        return {"beta": weight(name, beta, share=share)}
+
+    def states(self, width: int, same: bool = False) -> Any:
+        """A conditional over states, of a vector of that width.
+
+        With `same` the vector begins with a state, near which the other one starts out: that of a
+        slow world, which is easier to leave than to find.
+        """
+        from ..distributions import DiagonalGaussian, Head
+        from ..networks.belief import Gated
+        from ..sequences import Layered
+
+        heads, above = [], 0
+        for size in self.sizes:
+            family = DiagonalGaussian(size)
+            # The layers above come first, then the state of which this layer's part is kept.
+            kept = (2 * above, size) if same else None
+            network = Gated(above + width, family.raw_shape, self.hidden, kept)
+            # Narrow at first: what is drawn then still tells what it was drawn for.
+            network.out.bias.data[size:].fill_(_LOG_SCALE)
+            heads.append(Head(network, family))
+            above += size
+        return Layered(heads, self.sizes)
+
+    def common(self) -> tuple[Any, ...]:
+        """Memory, reader of a step, transition, likelihood, time."""
+        import math
+
+        from ..distributions import Head
+        from ..networks.belief import memory
+        from .parts import decoder_of
+
+        step = _step(self.data)
+        family, self.no_likelihood = likelihood_of(step, self.likelihood)
+        # The networks of a vector are as deep as the conditionals; those of frames their own.
+        hidden = self.hidden if step.kind == "vector" else None
+        coder = networks_of(step, self.network, hidden, self.activation)
+        context = math.prod(step.event_shape) if self.masks else 0
+        read = coder.encoder((self.belief_width,), context=context)
+        unit = self.data.time_step or 1.0
+        goes = memory(
+            self.memory, self.belief_width + self.time.width, self.belief_width,
+            self.belief_layers, unit,
+        )  # fmt: skip
+        transition = self.states(self.latent + self.time.width, same=True)
+        likelihood: Head = decoder_of(step, coder, None, self.latent, family, True)
+        return goes, read, transition, likelihood, self.time
+
+    def facts(self) -> dict[str, Any]:
+        """What the model says of itself; after :meth:`common`."""
+        return {
+            "event_shape": self.data.event_shape,
+            "latent_dim": self.latent,
+            "masks": self.masks,
+            "no_likelihood": self.no_likelihood,
+            "timed": self.data.time_step is not None,
+        }
+
+
+def _step(data: DataSpec) -> DataSpec:
+    """The spec of one step (or frame) of sequences (or clips): what a model of them decodes."""
+    import math
+    from dataclasses import replace
+
+    shape, steps = data.event_shape[1:], data.event_shape[0]
+    mean = data.mean.mean(0)
+    spread = ((data.std**2 + (data.mean - mean) ** 2).mean(0)) ** 0.5
+    image = data.kind == "video"
+    return replace(
+        data,
+        kind="image" if image else "vector",
+        event_shape=shape,
+        log_jacobian=data.log_jacobian / steps,
+        mean=mean,
+        std=spread,
+        network="conv" if image and math.prod(shape) > 1024 else "mlp",
+    )
+
+
+def _refuse(data: DataSpec, name: str) -> None:
+    if data.kind not in ("sequence", "video") or data.support == "categories":
+        what = "categories" if data.support == "categories" else f"{data.kind} data"
+        raise LowerboundError(
+            f"{name}: expected sequences of steps of numbers, came {what} of shape "
+            f"{data.event_shape}; pass arrays (N, T) or (N, T, D) with --kind sequence, a folder "
+            "in which each file is one, or clips"
+        )
+
+
+def _prepared_for(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays are read as sequences, without being told."""
+    return {"kind": "sequence", "likelihood": arguments.get("likelihood", "auto")}
+
+
+RECIPES = {"td-vae": td_vae, "state-space-vae": state_space_vae}
+
+for _recipe in RECIPES.values():
+    vars(_recipe)["prepared_for"] = _prepared_for
