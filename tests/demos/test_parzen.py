@@ -22,7 +22,7 @@ def test_the_order_is_turned_round() -> None:
     assert [len(each) for each in data] == [1288, 150, 359]
     how = Anneal(60, 4, 3)
     few, many = (
-        parzen.measure(d, data, steps=1000, samples=3000, examples=40, how=how) for d in (3, 30)
+        parzen.measure(d, data, steps=3000, samples=3000, examples=40, how=how) for d in (3, 30)
     )
     assert few.kernel > many.kernel
     assert many.importance > few.importance + 3

@@ -272,6 +272,7 @@ def test_json_both_ways(inexact: Inexact, x: Tensor) -> None:
         "pseudo_likelihood",
         "unfinished",
         "uniform_rate",
+        "codebook",
         "annealing",
         "sections",
     ]

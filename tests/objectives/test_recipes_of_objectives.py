@@ -100,8 +100,8 @@ def test_training_raises_the_bound(case: str) -> None:
             return float(iwae(model, x, samples=200).parts["iwae"].mean())
 
     before = value()
-    for index in range(100):
-        clock = Clock(index, 0.0, index / 100)
+    for index in range(200):
+        clock = Clock(index, 0.0, index / 200)
         for step in steps:
             step.whole(x, None, (), at(step.phase, clock), step.optimizer.scalars(1e-2))
     assert value() > before + 0.3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -348,8 +349,8 @@ def _write(
     path = writing.write_cells(target, run, values, title, **words)
     if not json and show and run.spec.kind == "vector" and run.spec.dimensions <= 12:
         lines = writing.as_csv(run, values, words.get("rows"), words.get("columns")).splitlines()
-        for line in lines[: _ROWS_SHOWN + 1]:
-            console.line("  ".join(f"{cell:>10}" for cell in line.split(",")))
+        for cells in csv.reader(lines[: _ROWS_SHOWN + 1]):
+            console.line("  ".join(f"{cell:>10}" for cell in cells))
     _report({"out": str(path), **report}, json)
 
 

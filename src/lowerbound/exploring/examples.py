@@ -153,9 +153,10 @@ def _held_out(run: Run, number: int, given: Given) -> Example:
     position = torch.tensor([number])
     values = test.stored(position)
     x = Prepare(run.spec)(values, torch.Generator().manual_seed(_SEED))
-    context = _context(run, x, given)
-    if given is None:
+    if given is None:  # its own
         context = held_out_contexts(run.model, x, test, position, _SEED)
+    else:
+        context = _context(run, x, given)
     return Example(f"held-out {number}", x, values[0].numpy(), context)
 
 

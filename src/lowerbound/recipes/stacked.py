@@ -26,7 +26,7 @@ _READING = 5.0
 def stack_gan(
     data: DataSpec,
     *,
-    latent_dim: Annotated[int, Span(min=1, unit="dimensions")] = 64,
+    latent_dim: Annotated[int | None, Span(min=1, unit="dimensions")] = None,
     condition_dim: Annotated[int, Span(min=1, unit="dimensions")] = 32,
     augmentation: bool = True,
     augmentation_weight: Annotated[float, Span(min=0)] = 0.02,
@@ -52,7 +52,7 @@ def stack_gan(
 
     Args:
         data: the data's shape, support and captions.
-        latent_dim: numbers in the code of an image, beside those of the conditions.
+        latent_dim: numbers in the code of an image, beside those of the conditions; by default 64.
         condition_dim: numbers of a sentence that a generator is given.
         augmentation: draw these about what is read (conditioning augmentation), or take it itself.
         augmentation_weight: of their rate, nats, in the generators' losses.
@@ -93,6 +93,7 @@ def stack_gan(
     from ..training.phase import Phase
 
     _check(data, text_until, stage_until)
+    latent_dim = latent_dim or 64
     assert data.captions is not None
     depth, height, width = data.event_shape
     low = (depth, (height + 1) // 2, (width + 1) // 2)

@@ -248,5 +248,6 @@ def test_what_does_not_fit_is_refused(grid: np.ndarray) -> None:
     with pytest.raises(LowerboundError, match="predictor 'forest', 'boosting' or 'lasso'"):
         dci(grid.astype(float), grid, predictor="tree")  # ty: ignore[invalid-argument-type]
     with pytest.raises(LowerboundError, match="agree in 'row'"):
-        names = {"row": [f"row {k}" for k in range(len(grid))]}
+        rows = range(len(grid))
+        names = {"row": [f"row {k}" for k in rows], "half": [k % 2 for k in rows]}
         factor_vae_score(grid.astype(float), names)
