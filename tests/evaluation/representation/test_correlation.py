@@ -140,3 +140,11 @@ def test_codes_that_are_all_equal_are_one_cluster() -> None:
     assert cluster(np.zeros((10, 2)), np.arange(10) % 2)[:2] == (0.0, 0.0)
     with pytest.raises(LowerboundError, match="a label for each code"):
         cluster(np.zeros((10, 2)), np.arange(9))
+
+
+def test_codes_on_a_grid_have_the_parts_of_flat_ones() -> None:
+    generator = torch.Generator().manual_seed(0)
+    loc = torch.randn(50, 8, generator=generator)
+    q = DiagonalNormal(loc, torch.full((50, 8), -1.0), 1)
+    flat = decompose_rate(q, StandardNormal(8)(), codes=20)
+    assert decompose_rate(q, StandardNormal((2, 2, 2))(), codes=20)[:3] == flat[:3]

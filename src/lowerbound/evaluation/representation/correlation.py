@@ -82,7 +82,7 @@ def decompose_rate(
 
     Args:
         q: posteriors, batch shape ``(N,)``, diagonal normals.
-        prior: batch shape ``()``.
+        prior: batch shape ``()``, event shape that of q or of as many numbers.
         codes: examples whose codes are drawn, one each: the first ones of a shuffle.
         examples: in all the data that q's are a minibatch of; None: q's are all.
         sampling: see above.
@@ -113,7 +113,8 @@ def decompose_rate(
         for part in torch.arange(len(z)).split(rows)
     ]
     joint, product = (torch.cat(parts) for parts in zip(*found, strict=True))
-    parts = (own - joint, joint - product, product - prior.log_prob(z))
+    shaped = z.reshape(len(z), *prior.event_shape)  # as posteriors come flat from codes on a grid
+    parts = (own - joint, joint - product, product - prior.log_prob(shaped))
     means = [float(part.double().mean()) for part in parts]
     errors = [_error(part) for part in parts]
     return RateParts(*means, (errors[0], errors[1], errors[2]), len(z), examples or count)
