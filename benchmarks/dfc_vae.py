@@ -25,6 +25,7 @@ import numpy as np
 
 from . import options
 from .machine import describe
+from .rows import image_rows
 from .tables import command_line, table, write
 
 #: Recipes and their options by the names of the table.
@@ -199,24 +200,11 @@ def figures(measured: dict[str, list[dict[str, Any]]], folder: Path) -> None:
     first = {name: runs[0]["shown"] for name, runs in measured.items()}
     some = first["VAE"]
     rows = {"test faces": some["real"]} | {name: s["made"] for name, s in first.items()}
-    _rows(rows, folder / "dfc_vae.png")
+    image_rows(rows, folder / "dfc_vae.png")
     rows = {"test faces": some["face"], "drawn\nagain": some["answer"]}
-    _rows(rows | {name: s["edited"] for name, s in first.items()}, folder / "dfc_vae_edits.png")
-
-
-def _rows(rows: dict[str, np.ndarray], path: Path) -> None:
-    from lowerbound.plots.images import image_array
-    from lowerbound.plots.style import MUTED, new_figure, save
-
-    drawn = new_figure(9.4, 1.06 * len(rows))
-    grid = drawn.subplots(len(rows), 1, squeeze=False)[:, 0]
-    for axes, (name, images) in zip(grid, rows.items(), strict=True):
-        axes.imshow(image_array(images, len(images)), interpolation="nearest")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set_visible(False)
-        axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10, color=MUTED)
-    save(drawn, path)
+    image_rows(
+        rows | {name: s["edited"] for name, s in first.items()}, folder / "dfc_vae_edits.png"
+    )
 
 
 def _shown(values: Sequence[float]) -> str:

@@ -26,6 +26,7 @@ import numpy as np
 
 from . import options
 from .machine import describe
+from .rows import image_rows
 from .tables import command_line, table, write
 
 #: Recipes and their options by the names of the table.
@@ -95,7 +96,7 @@ def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:
         text += [f"## {which}", _table(measured, about.get("real", {}), given.seeds)]
         text += [f"Features: {about.get('features', '–')}."]
     given.out.mkdir(parents=True, exist_ok=True)
-    figure(shown, given.out / "vae_against_gan.png")
+    image_rows(shown, given.out / "vae_against_gan.png")
     text += [
         "![samples](vae_against_gan.png)\n\nThe first samples of the first seed.",
         f"{given.minutes:g} minutes for each run; {given.seeds} seeds; log p(x) of {given.ais} "
@@ -200,22 +201,6 @@ def _measured(run: Any, given: Any) -> tuple[dict[str, float], dict[str, Any], n
         values["log_p"] = found.annealing.log_likelihood.value
     about = {"real": of_real, "features": f"{quality.features}, {quality.features_text}"}
     return values, about, drawn[:_SHOWN].numpy()
-
-
-def figure(shown: dict[str, np.ndarray], path: Path) -> None:
-    """A row of samples for each model and data set."""
-    from lowerbound.plots.images import image_array
-    from lowerbound.plots.style import MUTED, new_figure, save
-
-    drawn = new_figure(9.6, 0.9 * len(shown))
-    grid = drawn.subplots(len(shown), 1, squeeze=False)[:, 0]
-    for axes, (name, images) in zip(grid, shown.items(), strict=True):
-        axes.imshow(image_array(images, len(images)), interpolation="nearest")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set_visible(False)
-        axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10, color=MUTED)
-    save(drawn, path)
 
 
 def _shown(values: Sequence[float], digits: int) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .data import DataSpec, Prepare, held_out
 from .errors import LowerboundError
 from .runs import Run
-from .training.checkpoint import write_whole
+from .training.checkpoint import write_out
 from .training.noise import mix
 
 Array = NDArray[Any]
@@ -167,7 +167,7 @@ def write(path: str | Path, run: Run, values: Array) -> Path:
         sheet = plots.image_array(_unit(spec, values), gap=0)
         shown = sheet[..., 0] if spec.event_shape[0] == 1 else sheet
         Image.fromarray(shown).save(content, "png")
-    return _whole(path, content.getvalue())
+    return write_out(path, content.getvalue())
 
 
 def write_triples(path: str | Path, run: Run, clean: Array, corrupted: Array, found: Array) -> Path:
@@ -184,14 +184,14 @@ def write_triples(path: str | Path, run: Run, clean: Array, corrupted: Array, fo
     if path.suffix == ".npy":
         content = io.BytesIO()
         np.save(content, np.stack([clean, corrupted, found], 1), allow_pickle=False)
-        return _whole(path, content.getvalue())
+        return write_out(path, content.getvalue())
     if spec.kind == "image":
         shown = [_unit(spec, values) for values in (clean, corrupted, found)]
         figure = plots.denoised(*shown, title=f"{spec.name}: held-out data, denoised")
     else:
         names = run.data().facts.columns
         figure = pictures.reconstructions_figure(spec, clean, found, names)
-    return _whole(path, plots.to_png(figure))
+    return write_out(path, plots.to_png(figure))
 
 
 def _opened(run: str | Path | Run) -> tuple[Run, Any]:
@@ -217,12 +217,3 @@ def _unit(spec: DataSpec, values: Array) -> Array:
     images = np.clip((values - spec.low) / ((spec.high - spec.low) or 1.0), 0.0, 1.0)
     channels = images.shape[1]
     return images if channels in (1, 3) else images[:, : 3 if channels > 3 else 1]
-
-
-def _whole(path: Path, content: bytes) -> Path:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
-    except OSError as error:
-        raise LowerboundError(f"cannot write {path}: {error.strerror}") from None
-    return path

@@ -13,7 +13,7 @@ from .errors import LowerboundError
 from .forecasting import Believed, Forecasted, belief, forecast
 from .plots import forecast as figures
 from .runs import Run
-from .training.checkpoint import write_whole
+from .training.checkpoint import write_out
 from .training.units import without_phase
 
 if TYPE_CHECKING:
@@ -47,15 +47,15 @@ def write_forecast(path: str | Path, run: Run, found: Forecasted, jump: int = 1)
     path = Path(path)
     _refuse_name(path, (".png", ".npy", ".gif"))
     if path.suffix == ".npy":
-        return _whole(path, _npy(found.draws))
+        return write_out(path, _npy(found.draws))
     if path.suffix == ".png":
-        return _whole(path, plots.to_png(forecast_figure(run, found, jump)))
+        return write_out(path, plots.to_png(forecast_figure(run, found, jump)))
     if found.past.ndim != 5:
         raise LowerboundError(
             f"expected a name that ends in .png or .npy, as steps are no frames, came '{path.name}'"
         )
     clips, _ = _clips(run, found)
-    return _whole(path, plots.gif(clips, columns=3, scale=plots.enlarged(clips, 3)))
+    return write_out(path, plots.gif(clips, columns=3, scale=plots.enlarged(clips, 3)))
 
 
 def belief_figure(run: Run, found: Believed, which: int = 0) -> Figure:
@@ -86,9 +86,9 @@ def write_belief(path: str | Path, run: Run, found: Believed) -> Path:
     path = Path(path)
     _refuse_name(path, (".png", ".npy", ".csv"))
     if path.suffix == ".npy":
-        return _whole(path, _npy(found.imputed))
+        return write_out(path, _npy(found.imputed))
     if path.suffix == ".png":
-        return _whole(path, plots.to_png(belief_figure(run, found)))
+        return write_out(path, plots.to_png(belief_figure(run, found)))
     if found.x.ndim > 3:
         raise LowerboundError(
             f"expected a name that ends in .png or .npy, as steps are frames, came '{path.name}'"
@@ -103,7 +103,7 @@ def write_belief(path: str | Path, run: Run, found: Believed) -> Path:
             cells = [found.score[row, step], *values[row, step].ravel()]
             shown = ["" if np.isnan(cell) else f"{cell:.6g}" for cell in cells]
             lines.append(",".join([str(row), str(step), *shown]))
-    return _whole(path, ("\n".join(lines) + "\n").encode())
+    return write_out(path, ("\n".join(lines) + "\n").encode())
 
 
 def run_figures(run: Run) -> dict[str, Figure]:
@@ -147,12 +147,3 @@ def _refuse_name(path: Path, endings: tuple[str, ...]) -> None:
         raise LowerboundError(
             f"expected a name that ends in {', '.join(endings)}, came '{path.name}'"
         )
-
-
-def _whole(path: Path, content: bytes) -> Path:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
-    except OSError as error:
-        raise LowerboundError(f"cannot write {path}: {error.strerror}") from None
-    return path

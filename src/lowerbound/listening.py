@@ -17,7 +17,7 @@ from .evaluation import held_out_contexts, posterior_mean
 from .report import Sound
 from .runs import Run
 from .sound import LEVELS, expand, write_wav
-from .training.checkpoint import write_whole
+from .training.checkpoint import write_out
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,12 +56,7 @@ def save(path: str | Path, waves: Sequence[np.ndarray], rate: int) -> Path:
     path = Path(path)
     if path.suffix.lower() != ".wav":
         raise LowerboundError(f"expected a name that ends in .wav, came '{path.name}'")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, write_wav(joined(waves, rate), rate))
-    except OSError as error:
-        raise LowerboundError(f"cannot write {path}: {error.strerror}") from None
-    return path
+    return write_out(path, write_wav(joined(waves, rate), rate))
 
 
 def rate_of(spec: DataSpec) -> int:

@@ -289,39 +289,26 @@ def test_frames_are_encoded_one_by_one() -> None:
     assert encoder.grid == (3, 2, 2)
 
 
+def small_run(path: Path, quantizer: str, steps: int) -> lb.Run:
+    """On digits, with four codes each."""
+    small: dict[str, Any] = {"hidden": (32,), "positions": 4, "progress": False, **QUICK}
+    return lb.train(
+        "digits", "vq-vae", out=path, quantizer=QUANTIZERS[quantizer], steps=steps, **small
+    )
+
+
 def test_a_posterior_over_entries_is_measured_by_its_likeliest_codes(tmp_path: Path) -> None:
     """The mean of indices is no code; and positions · log K is not what drawn codes cost."""
-    run = lb.train(
-        "digits",
-        "vq-vae",
-        out=tmp_path / "run",
-        progress=False,
-        quantizer=QUANTIZERS["gumbel"],
-        hidden=(32,),
-        positions=4,
-        steps=30,
-        **QUICK,
-    )
+    run = small_run(tmp_path / "run", "gumbel", 30)
     found = lb.evaluate(run, report=False, samples=5)
     assert found.uniform_rate is None and found.codebook is not None
     assert found.rate is not None and 0 < found.rate < 4 * math.log(8)
     assert len(lb.reconstruct(run, 3)[1]) == 3
     lb.diagnose(run)
-    certain = lb.evaluate(
-        lb.train(
-            "digits",
-            "vq-vae",
-            out=tmp_path / "vq",
-            progress=False,
-            quantizer=QUANTIZERS["vq"],
-            hidden=(32,),
-            positions=4,
-            steps=5,
-            **QUICK,
-        ),
-        report=False,
-        samples=50,
-    )
-    assert certain.log_likelihood is not None
-    assert certain.log_likelihood.kind == "lower bound"  # fifty times the same code
-    assert certain.uniform_rate == pytest.approx(4 * math.log(16))
+
+
+def test_draws_of_a_certain_posterior_are_one_lower_bound(tmp_path: Path) -> None:
+    found = lb.evaluate(small_run(tmp_path / "run", "vq", 5), report=False, samples=50)
+    assert found.log_likelihood is not None
+    assert found.log_likelihood.kind == "lower bound"  # fifty times the same code
+    assert found.uniform_rate == pytest.approx(4 * math.log(16))

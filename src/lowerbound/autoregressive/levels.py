@@ -34,7 +34,11 @@ class TwoLevelPrior(nn.Module):
 
     def forward(self, *contexts: Tensor) -> TwoLevelCodes:
         """Batch shape: the contexts' leading dimensions."""
-        return TwoLevelCodes(self.coarse(*contexts), lambda codes: self.fine(*contexts, codes))
+        return TwoLevelCodes(
+            self.coarse(*contexts),
+            lambda codes: self.fine(*contexts, codes),
+            self.fine.event_shape,
+        )
 
 
 class TwoLevelCodes(EventDistribution):
@@ -43,6 +47,7 @@ class TwoLevelCodes(EventDistribution):
     Args:
         coarse: of the coarse codes.
         fine: coarse codes ``(*lead, *event)`` to the distribution of the fine ones.
+        fine_shape: event shape of that.
     """
 
     has_rsample = False
@@ -50,13 +55,15 @@ class TwoLevelCodes(EventDistribution):
     sampling_options = Autoregressive.sampling_options
     arg_constraints: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, coarse: Autoregressive, fine: Callable[[Tensor], Autoregressive]) -> None:
+    def __init__(
+        self,
+        coarse: Autoregressive,
+        fine: Callable[[Tensor], Autoregressive],
+        fine_shape: tuple[int, ...],
+    ) -> None:
         # Not super().__init__, which reads the shapes off a tensor of parameters.
         self.coarse, self.fine = coarse, fine
-        #: The distribution of fine codes of coarse ones that are all 0: for its shapes.
-        self.probe = fine(torch.zeros(*coarse.batch_shape, *coarse.event_shape, dtype=torch.int64,
-                                 device=next(coarse.network.parameters()).device))  # fmt: skip
-        shapes = (tuple(coarse.event_shape), tuple(self.probe.event_shape))
+        shapes = (tuple(coarse.event_shape), tuple(fine_shape))
         heads = shapes[0][:1] if coarse.heads > 1 else ()
         self._grids = tuple(shape[len(heads) :] for shape in shapes)
         self.positions = tuple(math.prod(grid) for grid in self._grids)

@@ -128,11 +128,12 @@ class Levels:
 
     def tokens(self, value: Tensor) -> Tensor:
         first, rest = self.p.apart(value)
-        return torch.cat((self.p.coarse.tokens(first), self.p.probe.tokens(rest)), 1)
+        return torch.cat((self.p.coarse.tokens(first), self.p.fine(first).tokens(rest)), 1)
 
     def value(self, tokens: Tensor) -> Tensor:
         first, rest = tokens.split((self.first.length, self.length - self.first.length), 1)
-        return self.p.together(self.p.coarse.value(first), self.p.probe.value(rest))
+        coarse = self.p.coarse.value(first)
+        return self.p.together(coarse, self.p.fine(coarse).value(rest))
 
 
 def sequence(p: Any) -> Sequence:

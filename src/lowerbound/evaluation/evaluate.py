@@ -88,14 +88,8 @@ def evaluate(
         raise LowerboundError(f"expected x of shape ({expected}), got {tuple(x.shape)}")
     if hasattr(model, "evidence"):
         asked = {"gap": gap, "ais": ais}
-        told: dict[str, Any] = {
-            "name": name,
-            "split": split,
-            "samples": samples,
-            "seed": seed,
-            "of": of,
-        }
-        told |= {"unfinished": unfinished, "likelihood": likelihood, "progress": progress}
+        told: dict[str, Any] = {"name": name, "split": split, "samples": samples, "seed": seed}
+        told |= {"of": of, "unfinished": unfinished, "likelihood": likelihood, "progress": progress}
         return evaluate_sequences(model, spec, x, *context, asked=asked, **told)
     reason: str | None = getattr(model, "no_likelihood", None) or _unfit(model, spec)
     of = len(x) if of is None else of
@@ -111,8 +105,8 @@ def evaluate(
         refuse_gap(model, x, *context, reason=reason)
     if ais is not None:
         ais.refuse(model, spec, x, *context)
-    certain = certain_of(model, x, *context) if reason is None and not exact else False
-    if certain:
+    certain = certain_of(model, x, *context)
+    if certain and reason is None and not exact:
         samples = 1  # every draw is the same code: more of them are the same lower bound
     if not likelihood:
         exact = False
@@ -230,9 +224,7 @@ def evaluate(
         if by_places
         else None,
         unfinished=unfinished,
-        uniform_rate=getattr(model, "uniform_rate", None)
-        if certain_of(model, x, *context)
-        else None,
+        uniform_rate=getattr(model, "uniform_rate", None) if certain else None,
         codebook=_codebook(model, codes),
         annealing=by_annealing,
     )

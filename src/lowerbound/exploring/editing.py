@@ -21,7 +21,7 @@ from ..latent import edit as latent_edit
 from ..latent.directions import How
 from ..latent.space import space_of
 from ..runs import Run
-from ..training.checkpoint import write_whole
+from ..training.checkpoint import write_out
 from .examples import (
     Example,
     centre_of,
@@ -80,12 +80,7 @@ class Edited:
         else:
             flat = self.image.convert("L" if self.image.mode in ("L", "LA") else "RGB")
             flat.save(content, "jpeg", quality=95)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, content.getvalue())
-        except OSError as error:
-            raise LowerboundError(f"cannot write {path}: {error.strerror}") from None
-        return path
+        return write_out(path, content.getvalue())
 
 
 def attributes(

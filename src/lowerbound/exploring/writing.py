@@ -15,7 +15,7 @@ from .. import listening, plots
 from ..data import DataSpec
 from ..errors import LowerboundError
 from ..runs import Run
-from ..training.checkpoint import write_whole
+from ..training.checkpoint import write_out
 
 Array = NDArray[Any]
 
@@ -85,16 +85,16 @@ def write_cells(
     if suffix == ".npy":
         content = io.BytesIO()
         np.save(content, values, allow_pickle=False)
-        return _whole(path, content.getvalue())
+        return write_out(path, content.getvalue())
     if suffix == ".csv":
-        return _whole(path, as_csv(run, values, rows, columns).encode())
+        return write_out(path, as_csv(run, values, rows, columns).encode())
     if suffix == ".wav":
         waves = listening.waves_of(values.reshape(-1, values.shape[-1]))
         return listening.save(path, list(waves), listening.rate_of(spec))
     if suffix == ".gif":
-        return _whole(path, _film(spec, values))
+        return write_out(path, _film(spec, values))
     figure = _figure(run, values, title, rows, columns, xlabel, ylabel)
-    return _whole(path, plots.to_png(figure))
+    return write_out(path, plots.to_png(figure))
 
 
 def as_csv(
@@ -171,12 +171,3 @@ def _figure(
         values.reshape(*values.shape[:2], -1), title, names=spec.columns, rows=rows,
         columns=columns, xlabel=xlabel,
     )  # fmt: skip
-
-
-def _whole(path: Path, content: bytes) -> Path:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
-    except OSError as error:
-        raise LowerboundError(f"cannot write {path}: {error.strerror}") from None
-    return path

@@ -47,6 +47,20 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
+def write_out(path: Path, content: bytes) -> Path:
+    """Write a file that the user named, whole or not at all, and the folders on the way to it.
+
+    Raises:
+        LowerboundError: it cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    except OSError as error:
+        raise LowerboundError(f"cannot write {path}: {error.strerror}") from None
+    return path
+
+
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
     """Write tensors and a JSON description as one safetensors file, atomically.
 
