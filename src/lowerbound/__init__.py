@@ -41,6 +41,7 @@ _PLACES = {
     "lowerbound.codec": ("encode", "decode"),
     "lowerbound.converting": ("convert",),
     "lowerbound.forecasting": ("forecast", "belief"),
+    "lowerbound.studio.serve": ("serve",),
     "lowerbound.runs": ("Run",),
     "lowerbound.recipes": ("RECIPES", "Built", "recipe"),
     "lowerbound.data": ("Data", "DataSpec", "Prepare", "load"),
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
     from .models import VAE, Autoencoder, LatentModel, LinearGaussian
     from .recipes import RECIPES, Built, recipe
     from .runs import Run
+    from .studio.serve import serve
     from .sweeps import sweep
     from .training.fit import fit
     from .training.phase import ClosedForm, Phase

@@ -25,6 +25,7 @@ from lowerbound.cli import (
     flags,
     forecast,
     sound,
+    studio,
     sweep,
     verbs,
 )
@@ -64,6 +65,7 @@ VERBS: dict[str, Verb] = {
     "sweep": sweep.sweep,
     "inspect": verbs.inspect,
     "demo": demo.demo,
+    "studio": studio.studio,
     "recipes": verbs.recipes,
 }
 

@@ -1,0 +1,124 @@
+"""A studio with small runs, and a browser that looks at it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+
+import lowerbound as lb
+from lowerbound.studio.app import make_app
+
+BROWSER = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+FLAGS = [
+    "--no-sandbox", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run", "--use-gl=angle", "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]  # fmt: skip
+
+
+class Serving:
+    """A studio that listens in a thread.
+
+    Attributes:
+        app: of Starlette.
+        address: with a slash at its end.
+    """
+
+    def __init__(self, roots: list[Path], **options: Any) -> None:
+        self.app = make_app(roots, **options)
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
+        config = uvicorn.Config(self.app, log_level="error", timeout_graceful_shutdown=2)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._socket.close()
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small trained runs that tests only read: `digits` (codes of two numbers)."""
+    folder = tmp_path_factory.mktemp("studio") / "runs"
+    options: dict[str, Any] = {"epochs": 2, "compile": "no", "progress": False}
+    lb.train("digits", "vae", out=folder / "digits", latent_dim=2, hidden=(32,), **options)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def studio(runs: Path) -> Iterator[Serving]:
+    """A studio over `runs`."""
+    serving = Serving([runs])
+    yield serving
+    serving.close()
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[..., Serving]]:
+    """Start studios of one's own; all are closed at the end."""
+    made: list[Serving] = []
+
+    def start(roots: list[Path], **options: Any) -> Serving:
+        made.append(Serving(roots, **options))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless browser."""
+    if BROWSER is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as found:
+        browser = found.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    """A page of its own; any error on its console, and any request to elsewhere, fails the test."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en")
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+
+    def asked(request: Any) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:", "file:")):
+            wrong.append(f"request to {request.url}")
+
+    page.on("request", asked)
+    # A refusal that a test provokes shows up on the console; the test takes it out by `expected`.
+    page.wrong = wrong
+    yield page
+    context.close()
+    assert not wrong
+
+
+def noise(seed: int, *shape: int) -> Any:
+    """Numbers for data of one's own."""
+    return np.random.default_rng(seed).normal(size=shape)
