@@ -32,6 +32,7 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--limit", type=int, help="use so many images only (to try it out)")
     given = found.parse_args(argv)
     import lowerbound as lb
+    from lowerbound import pictures
     from lowerbound.training.engine import versions
 
     data = lb.load(options.check_data(given.data), limit=given.limit)
@@ -52,7 +53,8 @@ def main(argv: Sequence[str]) -> int:
         for digit in range(10):
             images.append(lb.sample(run, each, given=str(digit), seed=digit))
             labels += [digit] * each
-        lb.write(given.out / "vqvae_mnist.png", run, np.concatenate([i[:8] for i in images]))
+        shown = np.concatenate([i[:8] for i in images])
+        pictures.write_classes(given.out / "vqvae_mnist.png", run, shown)
         uniform = float(run.model.uniform_rate)  # ty: ignore[invalid-argument-type]
     drawn = np.concatenate(images).reshape(len(labels), -1)
     recognised, confidence = judged(judge, drawn, labels)

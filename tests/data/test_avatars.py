@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import colorsys
+
 import numpy as np
 import pytest
 
 from lowerbound.data import load
-from lowerbound.data.avatars import ATTRIBUTES, CAPTIONS, attributes, captions, render
+from lowerbound.data.avatars import (
+    ATTRIBUTES,
+    CAPTIONS,
+    HUES,
+    SKINS,
+    attributes,
+    captions,
+    render,
+)
 from lowerbound.errors import LowerboundError
 
 
@@ -125,7 +135,21 @@ def test_captions_say_what_is_there() -> None:
             assert ("left" in words) == bool(a["yaw"][k] < -0.35)
             happy = {"smiling", "happy", "cheerful"} & set(words) != set()
             assert happy == bool(a["smile"][k] >= 0.25)
+            assert {*SKINS} & {*words} == {SKINS[int(3 * a["skin"][k])]} and "skin" in words
     assert len({text for five in said for text in five}) > 1000
+
+
+def test_captions_name_the_background_that_is_seen() -> None:
+    """The corner's hue: pink 0, yellow 60, green 120, teal 180, blue 240, purple 300 degrees."""
+    index = np.arange(200)
+    corners = render(attributes(index), 32)[:, :, 0, 0] / 255.0
+    for (red, green, blue), five in zip(corners, captions(index), strict=True):
+        turn = 6 * colorsys.rgb_to_hsv(red, green, blue)[0]
+        nearest = {HUES[int(turn) % 6], HUES[int(turn + 1) % 6]}
+        if abs(turn % 1 - 0.5) > 0.1:  # else it may be called either
+            nearest = {HUES[round(turn) % 6]}
+        for text in five:
+            assert len({*HUES} & {*text.replace(",", "").split()} & nearest) == 1, text
 
 
 def test_avatars_are_data_at_any_size() -> None:

@@ -5,8 +5,10 @@ changed: so an edit of a picture has a right answer (`render`). As among people,
 together: long hair with women, beards with men alone, grey hair with age.
 
 >>> ask = attributes(np.arange(3))
->>> ask["beard"].tolist(), captions(np.arange(3))[2][0]
-([0.0, 0.0, 1.0], 'a middle-aged man with short curly red hair and a beard, smiling')
+>>> ask["beard"].tolist()
+[0.0, 0.0, 1.0]
+>>> captions(np.arange(3))[2][3]
+'middle-aged man, light skin, short curly red hair, a beard, smiling, green background'
 >>> render(ask, 32).shape
 (3, 3, 32, 32)
 """
@@ -41,6 +43,9 @@ ATTRIBUTES: dict[str, tuple[float, float]] = {
 }
 COUNT, SIZE, LEAST = 20_000, 64, 8
 CAPTIONS = 5  # for each face
+#: Of skin, in thirds of its range, and of the background, by the nearest of even hues.
+SKINS = ("light", "tan", "dark")
+HUES = ("pink", "yellow", "green", "teal", "blue", "purple")
 _BALD = 0.04  # no hair is drawn below this length
 
 
@@ -193,26 +198,34 @@ def _sentence(a: Mapping[str, float], way: int, chance: float) -> str:
     hair = _hair(a, way)
     things = [hair, *(["a beard"] if a["beard"] > 0.5 else [])]
     things += ["glasses"] if a["glasses"] > 0.5 else []
+    skin = f"{SKINS[min(int(3 * a['skin']), 2)]} skin"
+    things = [skin, *things] if way in (1, 3) else [*things, skin]
+    behind = f"{HUES[round(6 * a['background']) % 6]} background"
     mood = _mood(a["smile"], way)
     side = "left" if a["yaw"] < -0.35 else "right" if a["yaw"] > 0.35 else None
     look = f"looking to the {side}" if side else None
     if way == 0:
         tail = ", ".join(part for part in (mood, look) if part)
-        return f"{_article(age)} {age} {word} with {_joined(things)}{', ' + tail if tail else ''}"
+        return (
+            f"{_article(age)} {age} {word} with {_joined(things)}{', ' + tail if tail else ''}, on "
+            f"{_article(behind)} {behind}"
+        )
     if way == 1:
         first = f"{_article(mood or age)} {mood + ' ' if mood else ''}{age} {word}"
-        return f"{first} with {_joined(things)}" + (f" {look}" if look else "")
+        last = f" {look}" if look else ""
+        return f"{first} with {_joined(things)}{last} in front of {_article(behind)} {behind}"
     if way == 2:
         start = f"this {word} is {age} and has {_joined(things)}"
         more = [f"is {mood}" if mood else "", f"is {look}" if look else ""]
-        return " and ".join([start, *filter(None, more)])
+        return " and ".join([start, *filter(None, more), f"the background is {behind.split()[0]}"])
     if way == 3:
-        parts = [f"{age} {word}", *things, mood, look]
+        parts = [f"{age} {word}", *things, mood, look, behind]
         return ", ".join(part for part in parts if part)
     pronoun = "she" if who == "woman" else "he"
     more = [part for part in (mood, look) if part]
     tail = f"; {pronoun} is {' and '.join(more)}" if more else ""
-    return f"portrait of {_article(age)} {age} {word} with {_joined(things)}{tail}"
+    who = f"{_article(age)} {age} {word} with {_joined(things)}"
+    return f"{_article(behind)} {behind} and {who}{tail}"
 
 
 def _hair(a: Mapping[str, float], way: int) -> str:
