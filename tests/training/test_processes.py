@@ -66,6 +66,12 @@ def test_a_whole_run_in_two_processes(report: dict[str, Any]) -> None:
     assert (info["training"]["devices"], info["resolved"]["threads"]) == (2, 1)
 
 
+def test_a_codebook_in_two_processes(report: dict[str, Any]) -> None:
+    """Begun by k-means on the global batch, moved by its running means, restarted from it."""
+    apart, restarted = report["codes"]
+    assert apart <= 1e-5 < 1e-2 < restarted
+
+
 # What cannot be
 
 

@@ -115,6 +115,12 @@ def differences(two: dict[str, Tensor], one: dict[str, Tensor]) -> dict[str, flo
     return {**apart, "first": first, "size": float(one["gradients"].abs().max())}
 
 
+def between(*runs: lowerbound.Run) -> float:
+    """The greatest difference between what two runs ended with."""
+    pairs = zip(*(run.model.state_dict().values() for run in runs), strict=True)
+    return max(float((a - b).abs().max()) for a, b in pairs)
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     launch(everything, resolve({"devices": 2, "accelerator": "cpu"}), folder)
@@ -132,8 +138,22 @@ def main() -> None:
         lowerbound.train("digits", out=folder / name, progress=False, **quick, **more)
         for name, more in (("two", {"devices": 2}), ("one", {"accumulate": 2}))
     ]
-    pairs = zip(*(run.model.state_dict().values() for run in runs), strict=True)
-    report["run"] = max(float((a - b).abs().max()) for a, b in pairs)
+    report["run"] = between(*runs)
+    # A codebook is begun by k-means, follows running means, and its dead entries begin anew.
+    quick = {name: value for name, value in quick.items() if name != "latent_dim"}
+    quick |= {"recipe": "vq-vae", "network": "mlp", "epochs": 24, "batch_size": 16}
+    book = {"name": "vq", "levels": 24, "restart": 0.5}
+    two, one, left = (
+        lowerbound.train(
+            "digits", out=folder / f"codes {name}", progress=False, **quick, quantizer=book, **more
+        )
+        for name, book, more in (
+            ("two", book, {"devices": 2}),
+            ("one", book, {"accumulate": 2}),
+            ("left alone", {**book, "restart": 0.0}, {"accumulate": 2}),
+        )
+    )
+    report["codes"] = [between(two, one), between(left, one)]
     report["info"] = json.loads((folder / "two" / "run.json").read_text())
     report["metrics"] = [[m["step"] for m in run.metrics()] for run in runs]
     sys.stdout.write(json.dumps(report))
