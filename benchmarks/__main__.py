@@ -36,6 +36,7 @@ RESULTS = (
     "stackgan",
     "oscillator",
     "jump_cost",
+    "give_away",
 )
 
 
