@@ -35,8 +35,11 @@ RESULTS = (
     "vae_against_gan",
     "stackgan",
     "oscillator",
+    "belief_memory",
     "jump_cost",
     "give_away",
+    "studio_latency",
+    "onnx_recipes",
 )
 
 

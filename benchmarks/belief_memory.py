@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     header = ["trained as", "right, %", "standard error", "least", "most"]
     text = [__doc__.partition("\n\n")[2].strip(), table(header, rows)]
     text.append(
-        f"{given.seeds} seeds, LSTM of width {given.width}, {given.steps:,} steps of 32 sequences "
+        f"Seeds: {given.seeds}. LSTM of width {given.width}, {given.steps:,} steps of 32 sequences "
         f"each, jumps {given.jump}; {(time.monotonic() - began) / 60:.0f} min."
     )
     write(

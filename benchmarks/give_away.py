@@ -35,10 +35,11 @@ _ONE = """async ({ seconds, count }) => {
   return took;
 }"""
 MODELS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
-    "mlp, 28 × 28, grey": ((28, 28), {"network": "mlp"}),
-    "mlp, 64 × 64, colour": ((64, 64, 3), {"network": "mlp"}),
     "conv, 64 × 64, grey": ((64, 64), {"network": "conv"}),
     "conv, 64 × 64, colour": ((64, 64, 3), {"network": "conv"}),
+    "mlp, 28 × 28, grey": ((28, 28), {"network": "mlp"}),
+    "mlp, 64 × 64, grey, Gaussian": ((64, 64), {"network": "mlp", "likelihood": "gaussian"}),
+    "mlp, 64 × 64, colour, Gaussian": ((64, 64, 3), {"network": "mlp", "likelihood": "gaussian"}),
 }
 
 
@@ -47,6 +48,7 @@ def main(argv: Sequence[str]) -> int:
     found = options.parser(__doc__, "give_away")
     found.add_argument("--seconds", type=float, default=5.0, help="of decoding, each")
     found.add_argument("--examples", type=int, default=500, help="of data; a fifth are in the page")
+    found.add_argument("--only", help="models whose name has this in it")
     given = found.parse_args(argv)
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
@@ -58,7 +60,8 @@ def main(argv: Sequence[str]) -> int:
 
     rows = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playing:
-        for name, (shape, chosen) in MODELS.items():
+        models = {n: m for n, m in MODELS.items() if (given.only or "") in n}
+        for name, (shape, chosen) in models.items():
             page, told = _exported(Path(folder), len(rows), shape, chosen, given.examples)
             chromium = playing.chromium.launch(executable_path=browser, args=_FLAGS)
             opened, one, many = _measured(chromium, page, given.seconds)

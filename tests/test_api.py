@@ -359,7 +359,13 @@ def test_a_quick_evaluation_replaces_no_full_one(capsys: pytest.CaptureFixture[s
     assert run.evaluation is not None and run.evaluation.to_json() == full.to_json()
     assert (run.path / "report.html").read_bytes() == written
     assert cli.main(["evaluate", "run", "--limit", "10", "--samples", "2", "--json"]) == 0
-    assert "run keeps its evaluation and report of 64: these are 10" in capsys.readouterr().err
+    told = "run keeps its evaluation and report of 64 examples, k = 2: these are of 10 examples"
+    assert told in capsys.readouterr().err
+    assert cli.main(["evaluate", "run", "--samples", "1", "--json"]) == 0  # fewer samples of each
+    assert "these are of 64 examples, k = 1" in capsys.readouterr().err
+    assert run.evaluation.to_json() == full.to_json()
+    more = lb.evaluate(run, samples=3)
+    assert run.evaluation.to_json() == more.to_json()
     later = run.path / "weights.safetensors"  # trained on: the old numbers are of other weights
     os.utime(later, (later.stat().st_atime, (run.path / "evaluation.json").stat().st_mtime + 1))
     lb.evaluate(run, samples=2, limit=10)

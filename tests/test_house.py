@@ -55,6 +55,7 @@ MAY_IMPORT = {
     "session": BUILDERS | {"recipes", "data", "training", "runs"},
     "conditioning": GROUND | {"data", "evaluation", "runs"},
     "measuring": GROUND | {"evaluation", "runs"},
+    "asking": GROUND | {"evaluation", "runs"},
     "nothing": GROUND | {"data", "plots"},
     "drawing": GROUND | {"data", "conditioning"},
     "captions": set(),
@@ -80,11 +81,12 @@ MAY_IMPORT = {
     "exploring": BUILDERS
     | REPORTS
     | {"data", "training", "runs", "conditioning", "continuing", "drawing", "listening"},
+    "shipping": BUILDERS | REPORTS | {"data", "training", "runs", "conditioning", "exploring"},
     "denoising": BUILDERS | REPORTS | {"data", "training", "runs", "pictures"},
     "api": BUILDERS
     | REPORTS
     | {"data", "training", "recipes", "runs", "session", "pictures", "conditioning", "drawing"}
-    | {"console", "continuing", "measuring", "sentences"},
+    | {"asking", "console", "continuing", "measuring", "sentences"},
 }
 # These answer `--help`. Their functions may import torch, the modules may not.
 WITHOUT_TORCH = ("errors", "options", "slots", "recipes", "console", "cli", "training.options")

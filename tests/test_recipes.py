@@ -304,3 +304,15 @@ def test_the_step_compiles_into_one_graph(network: str, monkeypatch: pytest.Monk
         expected = phase.objective(model, x).loss
     torch.manual_seed(0)
     torch.testing.assert_close(compiled(model, x).loss, expected)
+
+
+def test_no_option_hides_another() -> None:
+    """A flag of `train` is that of the recipe, of training or of the data: never of two, but for
+    what data and recipe decide together."""
+    from lowerbound.cli.data_options import choice_options, data_options
+    from lowerbound.runs import CHOICES
+    from lowerbound.training.options import training_options
+
+    others = {*options_of(training_options), *options_of(data_options), *options_of(choice_options)}
+    for name, function in RECIPES.items():
+        assert {*options_of(function)} & others <= {*CHOICES}, name

@@ -41,6 +41,7 @@ _PLACES = {
     "lowerbound.codec": ("encode", "decode"),
     "lowerbound.converting": ("convert",),
     "lowerbound.forecasting": ("forecast", "belief"),
+    "lowerbound.shipping": ("export",),
     "lowerbound.studio.serve": ("serve",),
     "lowerbound.runs": ("Run",),
     "lowerbound.recipes": ("RECIPES", "Built", "recipe"),
@@ -111,6 +112,7 @@ if TYPE_CHECKING:
     from .models import VAE, Autoencoder, LatentModel, LinearGaussian
     from .recipes import RECIPES, Built, recipe
     from .runs import Run
+    from .shipping import export
     from .studio.serve import serve
     from .sweeps import sweep
     from .training.fit import fit

@@ -19,6 +19,7 @@ import torch
 
 from . import conditioning, drawing, sentences
 from . import evaluation as evaluations
+from .asking import refuse_annealing, refuse_parts
 from .conditioning import Completion, Given
 from .data import Data, Prepare, aligned, held_out, load, misfit
 from .errors import LowerboundError
@@ -136,31 +137,33 @@ def evaluate(
         ais_steps: temperatures.
         chains: for each example.
         ais_start: where the chains begin: the prior p(z), or the posterior q(z|x).
-        bracket: also bound log p of data simulated from the model from both sides
+        bracket: with `ais`, also bound log p of data simulated from the model from both sides
             (bidirectional Monte Carlo): how far annealing may be off.
-        noise_std: anneal under a declared normal noise of this standard deviation, in units of x,
-            around the decoder's mean, for decoders that are no likelihood.
+        noise_std: with `ais`, anneal under a declared normal noise of this standard deviation, in
+            units of x, around the decoder's mean, for decoders that are no likelihood.
         report: also write ``evaluation.json``, pictures and ``report.html`` into the run, unless an
-            evaluation of more examples, of the same weights, is there.
+            evaluation of more examples, or of more samples of each, of the same weights is there.
         progress: called with (examples done, examples in all).
 
     Raises:
         LowerboundError: it is no run, has no weights, or the data do not fit it.
     """
     asked = chosen(metrics)
+    refuse_annealing(ais, bracket, noise_std, ais_steps, chains, ais_start)
     run = open_run(run)
+    refuse_parts(run, asked, features, factors)
     ask = None
-    if ais or bracket or noise_std is not None:
+    if ais:
         how = evaluations.Anneal(ais_steps, chains, start=ais_start, seed=seed)
         store = evaluations.Store(run.path / ANNEALED)
         ask = evaluations.Ask(how, limit, bracket, noise_std, store)
     source = run.data() if data is None else _like(run, data)
-    whole = held_out(source.test, run.spec, HELD_OUT_SEED)
-    context = evaluations.held_out_contexts(run.model, whole, source.test, seed=HELD_OUT_SEED)
-    # Shuffled, for some of them may have to do.
-    shuffled = torch.randperm(len(whole), generator=torch.Generator().manual_seed(mix(seed)))
-    x, model = whole[shuffled[:limit]], run.model
-    context = tuple(each[shuffled[:limit]] for each in context)
+    # By the same function as all other parts, so that these are of the same examples.
+    examples = evaluations.choose_examples(run.model, source.test, run.spec, limit, seed)
+    x, context, model = examples.x, examples.context, run.model
+    if len(x) == examples.of:  # shuffled, for some of them may have to do
+        order = evaluations.shuffled(len(x), seed)
+        x, context = x[order], tuple(each[order] for each in context)
     if progress is not None:
         progress(0, len(x))
     try:
@@ -173,7 +176,7 @@ def evaluate(
             samples=samples,
             precision=_PRECISIONS[precision],
             seed=seed,
-            of=len(whole),
+            of=examples.of,
             gap=gap,
             unfinished=_unfinished(run),
             likelihood="likelihood" in asked,

@@ -290,6 +290,7 @@ class Count:
     def __init__(self, what: str) -> None:
         self.what = what
         self._begun = False
+        self._since = self._spoke = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
 
@@ -307,7 +308,7 @@ class Count:
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=24),
-                TextColumn("{task.completed:,}/{task.total:,} examples"),
+                TextColumn("{task.completed:,.0f}/{task.total:,} examples"),
                 TimeRemainingColumn(),
             )
             self._bar = Bar(*columns, console=console, transient=True)
@@ -321,17 +322,23 @@ class Count:
     def stage(self, what: str) -> None:
         """Say what is counted from now on."""
         self.what = what
+        self._since = self._spoke = time.monotonic()
         if self._bar is not None:
             self._bar.update(self._task, description=what, completed=0)
         elif self._begun:
             err().print(f"{what} …")
 
-    def __call__(self, done: int, total: int) -> None:
-        """Show how far it is."""
+    def __call__(self, done: float, total: int) -> None:
+        """Show how far it is; where that is no terminal, a line now and then."""
         if not self._begun:
             self._begin()
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total)
+        elif time.monotonic() - self._spoke > _MOST_SECONDS and 0 < done < total:
+            self._spoke = time.monotonic()
+            left = (self._spoke - self._since) * (total - done) / done
+            text = f"{done:,.0f}/{total:,}, {duration(left)} left"
+            err().print(f"{self.what}: {text}", soft_wrap=True)
 
 
 def share_done(event: Progress, total: int | None) -> float:
@@ -367,6 +374,8 @@ def values_line(event: Progress, held_out: str = "") -> str:
     name = headline(values)
     shown = [name, *(key for key in ("rate", "distortion") if key in values)]
     parts = [_quantity(key, values[key]) for key in shown if key is not None]
+    if name == "loss":
+        parts = _losses(event.values) or parts
     return "  ".join([*parts, held_out] if held_out else parts)
 
 
@@ -380,7 +389,20 @@ def held_out_line(event: HeldOut) -> str:
     name = headline(values)
     # A model of each training example by itself has nothing to say of others while it trains.
     where = "training examples" if event.split == "train" else f"held out ({event.split})"
-    return f"{where}: {_quantity(name, values[name])}" if name else ""
+    told = "  ".join(_losses(event.values)) if name == "loss" else ""
+    return f"{where}: {told or _quantity(name, values[name])}" if name else ""
+
+
+def _losses(values: Mapping[str, float]) -> list[str]:
+    """The losses of several players, each with the player's name; none of a single one.
+
+    >>> _losses({"discriminator/loss": 0.69, "generator/loss": 1.25, "generator/real": 0.5})
+    ['discriminator loss 0.69', 'generator loss 1.25']
+    """
+    players = [name for name in values if name.endswith("/loss")]
+    if len(players) < 2:
+        return []
+    return [f"{name.replace('/', ' ')} {_number(values[name])}" for name in players]
 
 
 def headline(values: Mapping[str, float]) -> str | None:

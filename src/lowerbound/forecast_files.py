@@ -22,23 +22,20 @@ if TYPE_CHECKING:
 _CLIPS = 6
 
 
-def forecast_figure(run: Run, found: Forecasted, jump: int = 1) -> Figure:
+def forecast_figure(run: Run, found: Forecasted) -> Figure:
     """Of vectors curves, of frames rows of them: the data, then two draws for each."""
     horizon = found.mean.shape[1]
     title = f"{run.spec.name}: {horizon} steps ahead of step {found.past.shape[1]}"
-    if jump > 1:
-        title = f"{run.spec.name}: {horizon} jumps of {jump} steps ahead of step "
-        title += str(found.past.shape[1])
     if found.past.ndim > 3:
         clips, labels = _clips(run, found)
         return plots.strips(clips, title, labels=labels, given=found.past.shape[1])
     return figures.forecasts(
         found.past, found.truth, found.mean, found.low, found.high, found.draws, found.times,
-        level=found.level, columns=found.columns, title=title, stride=jump,
+        level=found.level, columns=found.columns, title=title,
     )  # fmt: skip
 
 
-def write_forecast(path: str | Path, run: Run, found: Forecasted, jump: int = 1) -> Path:
+def write_forecast(path: str | Path, run: Run, found: Forecasted) -> Path:
     """Write a forecast: .png, .npy (the draws ``(K, N, H, *frame)``), or .gif of frames.
 
     Raises:
@@ -49,7 +46,7 @@ def write_forecast(path: str | Path, run: Run, found: Forecasted, jump: int = 1)
     if path.suffix == ".npy":
         return write_out(path, _npy(found.draws))
     if path.suffix == ".png":
-        return write_out(path, plots.to_png(forecast_figure(run, found, jump)))
+        return write_out(path, plots.to_png(forecast_figure(run, found)))
     if found.past.ndim != 5:
         raise LowerboundError(
             f"expected a name that ends in .png or .npy, as steps are no frames, came '{path.name}'"

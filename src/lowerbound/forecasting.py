@@ -125,7 +125,7 @@ def forecast(
     horizon: int = 50,
     samples: int = 20,
     at: int | None = None,
-    jump: int = 1,
+    jump: int | None = None,
     n: int = 4,
     level: float = LEVEL,
     seed: int = 0,
@@ -141,8 +141,9 @@ def forecast(
         samples: paths.
         at: the model is given so many steps; what follows is held beside the forecast. None: all
             of a source, of held-out examples all but the horizon (at least the first half).
-        jump: the state goes ahead by so many steps at once, and data are drawn where it lands: of
-            td-vae up to the longest jump that it was trained on. 1 is the step-by-step roll-out.
+        jump: paths go ahead by so many steps at once, and the steps up to the next landing are
+            reached from the last one, each in one jump. 1: every step from the one before. None:
+            the usual jump that td-vae was trained on, with state-space-vae 1.
         n: sequences at most.
         level: of the central interval.
         seed: of the draws.
@@ -151,6 +152,7 @@ def forecast(
         LowerboundError: no model of sequences, data that do not fit it, or nothing to go on from.
     """
     run, model = opened(run)
+    jump = model.hop if jump is None else jump
     for name, value in (("horizon", horizon), ("samples", samples), ("jump", jump), ("n", n)):
         if value < 1:
             raise LowerboundError(f"{name}: expected at least 1, came {value}; pass e.g. 20")
@@ -169,20 +171,18 @@ def forecast(
             f"expected something known in the first {at} steps to go on from, came none; pass "
             "another --at, or other data"
         )
-    hops = -(-horizon // jump)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         packed = model.pack(x, *past.context())
-        times = _ahead(model, packed, ahead, horizon)[:, jump - 1 :: jump]
-        times = times if times.shape[1] == hops else _longer(times, model.time.unit * jump)
+        times = _ahead(model, packed, ahead, horizon)
         since = times.diff(dim=1, prepend=packed.times[:, -1:])
-        rolled = model.roll(model.last(packed, samples), since.to(x.dtype))
+        rolled = model.roll(model.last(packed, samples), since.to(x.dtype), jump)
     prepare = Prepare(run.spec)
     draws = prepare.restore(rolled.draws)
     low, high = interval(draws, level)
     return Forecasted(
         past=past.x,
-        truth=ahead.x[:, jump - 1 : hops * jump : jump],
+        truth=ahead.x[:, :horizon],
         mean=prepare.expected(rolled.means).mean(0).numpy(),
         low=low.numpy(),
         high=high.numpy(),
@@ -303,8 +303,3 @@ def _ahead(model: Any, packed: Packed, ahead: Series, horizon: int) -> Tensor:
         rest = torch.full((len(packed.times), max(0, horizon - count)), torch.nan)
         known = (torch.cat((known[0], rest), 1),)
     return packed.times[:, -1:] + between(model, packed, horizon, *known).cumsum(1)
-
-
-def _longer(times: Tensor, step: float) -> Tensor:
-    last = times[:, -1:] if times.shape[1] else times.new_zeros(len(times), 1)
-    return torch.cat((times, last + step), 1)

@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import LowerboundError, nearest
 from .evaluation import Evaluation, Row, Section, Told
-from .runs import EVALUATION, WEIGHTS, Run, kept
+from .runs import EVALUATION, WEIGHTS, Run, effort, kept
 
 #: Names of what can be asked for; the modules of those that are sections.
 METRICS = ("likelihood", "samples", "representation", "reconstruction")
@@ -78,7 +78,7 @@ def sections(
         "samples": {"seed": seed, "features": features}
         | ({} if limit is None else {"count": limit}),
         "representation": {"seed": seed, "limit": limit, "factors": factors},
-        "reconstruction": {"limit": limit},
+        "reconstruction": {"seed": seed, "limit": limit},
     }
     for name, module in _SECTIONS.items():
         if name not in asked:
@@ -97,7 +97,8 @@ def sections(
 def joined(run: Run, found: Evaluation, likelihood: bool) -> Evaluation | None:
     """An evaluation with the parts of an earlier one, of the same weights, that it lacks.
 
-    The numbers of more examples stay where they are known; None where nothing would be new.
+    The numbers of more examples, or of more samples of each, stay where they are known; None where
+    nothing would be new.
 
     Args:
         run: where the earlier one is.
@@ -114,7 +115,7 @@ def joined(run: Run, found: Evaluation, likelihood: bool) -> Evaluation | None:
         "sections": tuple(sorted(parts, key=lambda section: order.index(section.name))),
         "annealing": found.annealing or before.annealing,
     }
-    if likelihood and kept(run.path, found.data["examples"]) is None:
+    if likelihood and kept(run.path, effort(found.to_json())) is None:
         if found.gap is None and before.data == found.data:
             more["gap"] = before.gap
         return replace(found, **more)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Generator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -338,24 +338,47 @@ def refuse_existing(path: Path) -> None:
         )
 
 
-def kept(path: Path, examples: int) -> int | None:
-    """Of how many examples a run's evaluation is, where a quicker one does not replace it.
+class Effort(NamedTuple):
+    """What an evaluation of a likelihood rests on.
+
+    Attributes:
+        examples: measured.
+        samples: importance samples for each; None where there was nothing to sample.
+    """
+
+    examples: int
+    samples: int | None
+
+    def __str__(self) -> str:
+        of = f"{self.examples:,} example{'' if self.examples == 1 else 's'}"
+        return of if self.samples is None else f"{of}, k = {self.samples:,}"
+
+
+def effort(content: Mapping[str, Any]) -> Effort:
+    """Of an evaluation as JSON."""
+    likelihood = content.get("log_likelihood") or {}
+    return Effort(content["data"]["examples"], likelihood.get("samples"))
+
+
+def kept(path: Path, now: Effort) -> Effort | None:
+    """What a run's evaluation rests on, where a quicker one does not replace it.
 
     Args:
         path: of the run.
-        examples: that were measured now.
+        now: what the new one rests on.
 
     Returns:
-        None where there is none, one of no more examples, or one of older weights.
+        None where there is none, one of older weights, or one of no more examples and samples.
     """
     file, weights = path / EVALUATION, path / WEIGHTS
     try:
-        before = json.loads(file.read_text(encoding="utf-8"))["data"]["examples"]
-    except (OSError, ValueError, KeyError, TypeError):  # none, or corrupt: to be written anew
-        return None
+        before = effort(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # none, or corrupt: to be written anew
     if weights.exists() and weights.stat().st_mtime > file.stat().st_mtime:
         return None
-    return before if before > examples else None
+    fewer = None not in (now.samples, before.samples) and before.samples > now.samples  # ty: ignore
+    return before if before.examples > now.examples or fewer else None
 
 
 def glance(data: Data) -> list[float]:

@@ -36,7 +36,7 @@ def measure(
         count: samples, and reference examples at most; None: 10,000, or where there are fewer than
             1,000 test examples a thousand.
         features: a key of `lowerbound.evaluation.samples.FEATURES`.
-        seed: of the samples.
+        seed: of the samples, and of the choice of reference examples.
         pictures: also draw the samples most like copies, beside their neighbours, into the run.
         progress: called with (samples drawn, samples in all).
 

@@ -1,28 +1,19 @@
 // The frame of every page: where one can go, the language, light or dark.
+import { useEffect } from "preact/hooks";
 import { href, route } from "./route";
-import { type Theme, theme } from "./theme";
-import { type Language, language, speak, words } from "./words";
+import { Settings } from "./parts/Settings";
+import { words } from "./words";
 import { PAGES } from "./views";
 import { RunPage } from "./views/RunPage";
 
 const t = words(
   {
     main: "Main",
-    language: "Language",
-    theme: "Colours",
-    system: "As the system",
-    light: "Light",
-    dark: "Dark",
     lost: "There is no page {page}.",
     skip: "To the content",
   },
   {
     main: "주 메뉴",
-    language: "언어",
-    theme: "색",
-    system: "시스템 설정",
-    light: "밝게",
-    dark: "어둡게",
     lost: "{page} 페이지가 없습니다.",
     skip: "본문으로",
   },
@@ -30,6 +21,11 @@ const t = words(
 
 export function Shell() {
   const [here = "runs", ...rest] = route.value.parts;
+  const title = here === "run" ? rest[0] : PAGES.find((page) => page.id === here)?.title();
+  useEffect(() => {
+    // Several runs in several tabs are told apart by it.
+    document.title = `${title ?? here} – lowerbound`;
+  }, [title, here]);
   return (
     <div class="shell">
       <a class="hidden" href="#main" onClick={skip}>
@@ -70,34 +66,4 @@ function Content({ here, rest }: { here: string; rest: string[] }) {
 function skip(event: Event) {
   event.preventDefault();
   document.getElementById("main")?.focus();
-}
-
-export function Settings() {
-  return (
-    <div class="end small">
-      <label>
-        <span class="hidden">{t("language")}</span>
-        <select
-          value={language.value}
-          onChange={(event) => speak(event.currentTarget.value as Language)}
-        >
-          <option value="en">English</option>
-          <option value="ko">한국어</option>
-        </select>
-      </label>
-      <label>
-        <span class="hidden">{t("theme")}</span>
-        <select
-          value={theme.value}
-          onChange={(event) => (theme.value = event.currentTarget.value as Theme)}
-        >
-          {(["system", "light", "dark"] as const).map((each) => (
-            <option key={each} value={each}>
-              {t(each)}
-            </option>
-          ))}
-        </select>
-      </label>
-    </div>
-  );
 }

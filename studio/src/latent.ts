@@ -34,8 +34,15 @@ export type Condition =
   | { name: string; kind: "choice"; choices: string[] }
   | { name: string; kind: "number"; low: number; high: number; typical: number };
 
+/** What can be done with a run: the views of a latent space that suit it. */
+export type Tool =
+  | "map" | "sliders" | "plane" | "morph" | "attributes" | "samples" | "similar";
+
 export interface About {
   name: string;
+  /** Of the run's folder, for "as code"; null where there is none. */
+  path: string | null;
+  tools: Tool[];
   recipe: string;
   kind: "image" | "video" | "audio" | "vector" | "tokens" | "sequence";
   event_shape: number[];
@@ -45,6 +52,8 @@ export interface About {
   encodes: boolean;
   /** Whether codes can be drawn from a prior, or data at once. */
   samples: boolean;
+  /** Whether its posterior has a spread, so that draws of it differ. */
+  varies?: boolean;
   /** Those of the largest rate first. */
   dimensions: Dimension[];
   conditions: Condition[];
@@ -55,6 +64,8 @@ export interface About {
   /** Names of attributes that codes can be edited by; empty where the data have none. */
   attributes: string[];
   held_out: number;
+  /** What decoded data can be saved as, the best first: ".png". */
+  files: string[];
 }
 
 export interface Encoded {
@@ -110,15 +121,61 @@ export interface PathFound {
   jump: number | null;
 }
 
+/** Draws of q(z|x), decoded. */
+export interface Varied {
+  original: Datum | null;
+  reconstruction: Datum;
+  data: Datum[];
+}
+
+export type By = "auto" | "code" | "reconstruction" | "bound";
+
+export interface Found {
+  /** Of the scores: distance, nats, squared error. */
+  unit: string;
+  searched: number;
+  items: { position: number; score: number; original: Datum; reconstruction: Datum }[];
+}
+
+export interface Edited {
+  original: Datum | null;
+  reconstruction: Datum;
+  edited: Datum;
+  /** The edited picture at its own size; null of what is no picture. */
+  image: Datum | null;
+}
+
+/** What a view shows, as it is told to a server that is to write it into a file. */
+export type Asked =
+  | { what: "codes"; codes: number[][]; columns: number; given: Given }
+  | { what: "path"; ends: Ref[]; how: How; steps: number; given: Given }
+  | { what: "edit"; ref: Ref; changes: Record<string, number>; given: Given }
+  | { what: "vary"; ref: Ref; n: number; spread: number; seed: number; given: Given }
+  | { what: "search"; ref: Ref | null; by: By; k: number; given: Given }
+  | { what: "sample"; n: number; seed: number; given: Given; text: string | null }
+  | { what: "map"; options: MapOptions };
+
+export type Of<W extends Asked["what"]> = Omit<Extract<Asked, { what: W }>, "what">;
+
+/** What is marked with ? need not be there; a view that lives by it is then no tool of `about`. */
 export interface Latent {
   about: About;
   decode(codes: number[][], given: Given): Promise<Datum[]>;
   encode(ref: Ref, given: Given): Promise<Encoded>;
   map(options: MapOptions): Promise<MapPoints>;
-  /** The code behind a place on the map last drawn. */
-  codeAt(x: number, y: number): Promise<number[]>;
+  /** The codes behind places (x, y) on the map last drawn. */
+  codesAt(places: [number, number][]): Promise<number[][]>;
   /** The datum of a point of the map. */
   datum(position: number): Promise<Datum>;
   path(ends: Ref[], how: How, steps: number, given: Given): Promise<PathFound>;
   directions(): Promise<Directions | null>;
+  /** Without it nothing can be uploaded. */
+  upload?(file: File): Promise<Ref>;
+  /** Changes are in logits. Without it the decoded picture is all there is to see. */
+  edit?(asked: Of<"edit">): Promise<Edited>;
+  vary?(asked: Of<"vary">): Promise<Varied>;
+  search?(asked: Of<"search">): Promise<Found>;
+  sample?(asked: Of<"sample">): Promise<Datum[]>;
+  /** A file of one of `about.files`. Without it single data are saved as they are shown. */
+  file?(asked: Asked, suffix: string): Promise<Blob>;
 }

@@ -7,7 +7,15 @@ const t = words(
 );
 
 /** Something the reader can mend; its message is shown as it is. */
-export class Problem extends Error {}
+export class Problem extends Error {
+  /** @param status of the answer; 0 where none came. */
+  constructor(
+    message: string,
+    readonly status = 0,
+  ) {
+    super(message);
+  }
+}
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -35,9 +43,9 @@ async function ask<T>(path: string, options: RequestInit): Promise<T> {
   try {
     found = JSON.parse(text);
   } catch {
-    throw new Problem(`${reply.status} ${reply.statusText}`);
+    throw new Problem(`${reply.status} ${reply.statusText}`, reply.status);
   }
-  if (!reply.ok) throw new Problem((found as { error?: string }).error ?? `${reply.status}`);
+  if (!reply.ok) throw new Problem((found as { error?: string }).error ?? `${reply.status}`, reply.status);
   return found as T;
 }
 

@@ -186,3 +186,15 @@ def test_a_demonstrations_numbers_are_never_cut(capsys: Any, monkeypatch: Any) -
     text = capsys.readouterr().out
     assert all(number in text for number in numbers) and "…" not in text
     assert max(map(len, text.splitlines())) <= 80 and "reparameterized," in text
+
+
+def test_losses_of_two_players_have_their_names() -> None:
+    values = {"discriminator/loss": 0.69, "discriminator/real": 0.5, "generator/loss": 1.25}
+    event = Progress(1, 0.0, 1.0, 1.0, 1.0, 1e-3, values)
+    assert console.values_line(event) == "discriminator loss 0.69  generator loss 1.25"
+    held_out = HeldOut(1, 1.0, 2.0, "test", 360, values, best=True)
+    assert console.held_out_line(held_out) == (
+        "held out (test): discriminator loss 0.69  generator loss 1.25"
+    )
+    alone = Progress(1, 0.0, 1.0, 1.0, 1.0, 1e-3, {"loss": 0.69})
+    assert console.values_line(alone) == "loss 0.69"

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from scipy.stats import t as student
 from sklearn.decomposition import PCA
 
 from lowerbound.cli import main
@@ -155,6 +157,80 @@ def test_written_as_page_text_json_and_picture(runs: Runs, tmp_path: Path) -> No
     row = content["groups"][0]["rows"][1]
     difference = found.difference("r-again", "r-eight")
     assert row["cells"][0]["difference"]["mean"] == pytest.approx(difference.mean)
+
+
+def test_a_page_says_the_quantity_once_and_only_what_is_best_is_bold(
+    runs: Runs, tmp_path: Path
+) -> None:
+    """In a column of its own a long quantity pushes the differences out of a window of 1280."""
+    (path,) = write(held_apart(runs, "eight", "again"), tmp_path / "a.html")
+    text = path.read_text()
+    quantities = text.count('<tr class="quantity">')
+    assert quantities == 3
+    assert text.count('<th colspan="6">−ELBO, lower bound, nats</th>') == 1
+    assert text.count("<strong>") == 2 * quantities  # name and value of the best run of each
+    assert ".compared .number { font-weight: 400;" in text
+
+
+def test_the_figure_has_panels_of_differences_alone(runs: Runs) -> None:
+    from lowerbound.comparison.write import apart, panels
+    from lowerbound.plots.comparison import comparison
+
+    found = held_apart(runs, "eight", "again", "five")
+    shown = panels(found)
+    assert [len(panel["rows"]) for panel in shown] == [2, 2, 2]
+    assert apart(found) == ["r-five is held apart: 32 levels against 256 levels"]
+    # Both sides have 95 % intervals, and say so.
+    values = next(iter(found.run("r-again").values.values()))
+    row = shown[0]["rows"][1]
+    error = values.std(ddof=1) / len(values) ** 0.5
+    reach = student.ppf(0.975, len(values) - 1) * error
+    assert row["value_high"] - row["value"] == pytest.approx(reach)
+    figure = comparison(shown, apart(found))
+    labels = {axes.get_xlabel() for axes in figure.findobj(Axes)}
+    assert labels >= {"mean and 95 % interval (nats)"}
+    assert all("95 % interval" in label for label in labels)
+    only = held_apart(runs, "five", "eight")
+    assert panels(only) == []
+    assert "No two runs" in comparison([], apart(only)).get_suptitle()
+
+
+def test_rate_and_distortion_are_points_of_a_curve(runs: Runs, tmp_path: Path) -> None:
+    found = held_apart(runs, "eight", "again", "autoencoder", "five")
+    curve, other = found.rate_distortion()
+    assert [point.name for point in other.points] == ["r-five"]
+    assert {point.name for point in curve.points} == {"r-eight", "r-again"}  # the other has none
+    assert all(point.beta == 1.0 for point in curve.points)
+    for point, bits in zip(curve.points, curve.bits(), strict=True):
+        cost = found.run(point.name).values[BOUND].mean()
+        assert point.rate + point.distortion == pytest.approx(cost, rel=1e-6)
+        assert bits.sum() == pytest.approx(cost / (36 * np.log(2)), rel=1e-6)
+    report = found.to_json()["groups"][0]["rate_distortion"]
+    assert report["points"][0]["rate"] == curve.points[0].rate
+    names = [path.name for path in write(found, tmp_path / "a.md", rate_distortion=True)]
+    assert names == ["a.md", "a.png", "a-curve.png"]
+    assert "### Rate against distortion" in (tmp_path / "a.md").read_text()
+    (alone,) = write(found, tmp_path / "b.png", rate_distortion=True)
+    assert alone.read_bytes() == (tmp_path / "a-curve.png").read_bytes()
+
+
+def test_runs_without_a_rate_make_no_curve(runs: Runs) -> None:
+    with pytest.raises(LowerboundError, match=r"came r-autoencoder, r-grey, which have no rate"):
+        held_apart(runs, "autoencoder", "bernoulli").rate_distortion()
+
+
+def test_the_verb_lists_rate_against_distortion(
+    runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    out = tmp_path / "curve.png"
+    line = f"compare {runs['eight']} {runs['again']} --samples 5 --rate-distortion --out {out}"
+    assert main(line.split()) == 0
+    shown = capsys.readouterr().out
+    assert "Rate against distortion: eight" in shown
+    assert "distortion, bits/dim" in shown
+    assert shown.count("best bound") == 1
+    assert out.read_bytes()[:4] == b"\x89PNG"
 
 
 def test_the_verb(

@@ -65,3 +65,28 @@ def test_one_example_tells_nothing() -> None:
 def test_other_examples_are_refused() -> None:
     with pytest.raises(ValueError, match="the same examples"):
         paired(np.zeros(3), np.zeros(4))
+
+
+def test_a_run_that_diverged_on_a_few_examples_is_not_called_equal() -> None:
+    """Its mean difference has an interval around zero, and it is worse all over."""
+    random = np.random.default_rng(0)
+    theirs = random.normal(size=300)
+    ours = theirs + random.uniform(0.5, 1.0, 300)
+    ours[:2] = 1e10, 5e9
+    found = paired(ours, theirs)
+    assert not found.told
+    assert found.more == 1.0
+    assert found.said.startswith("worse on 100 % of the examples")
+    assert paired(theirs, ours).said.startswith("better on 100 %")
+    ours[0] = np.nan
+    assert paired(ours, theirs).said == "not finite: one of the two diverged"
+
+
+def test_differences_without_a_side_are_called_equal() -> None:
+    random = np.random.default_rng(1)
+    said = [paired(random.normal(size=400), np.zeros(400)).said for _ in range(200)]
+    assert set(said) <= {"", "no difference told"}
+    assert said.count("no difference told") > 175  # of 200, 190 are expected
+    heavy = [paired(random.standard_cauchy(400), np.zeros(400)).said for _ in range(200)]
+    # A mean that a few examples carry, and no side: three standard errors of a sign are rare.
+    assert sum(text.startswith(("worse", "better")) for text in heavy) <= 4

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from lowerbound.diagnosis.codes import collapsed, dead_codes, has_codebook, told_apart
+from lowerbound.diagnosis.codes import Heard, collapsed, dead_codes, has_codebook, told_apart
 from lowerbound.diagnosis.evidence import Evidence
 from lowerbound.distributions.delta import PointMass
 
@@ -79,6 +79,7 @@ def asked(model: Codebook) -> Any:
         model=model,
         probabilistic=True,
         measured={},
+        arguments={},
         x=lambda split: x,
         context=lambda split: (),
     )
@@ -132,3 +133,40 @@ def test_a_decoder_that_does_not_listen_to_indices_is_named(gain: float) -> None
         assert cost == pytest.approx(0.25, abs=4 * 0.25 / math.sqrt(4000))
     else:
         assert found is not None and found.cause == "posterior-collapse"
+
+
+def listening(differences: torch.Tensor, rate: float, active: int) -> Any:
+    """Evidence of a code of two values, of which the decoder makes these differences."""
+    model = Binary(1.0)
+    evidence = asked(model)
+    evidence.codes = SimpleNamespace(
+        index=False, active_units=active, kl_per_dimension=None, means=torch.zeros(500, 4)
+    )
+    evidence.log_likelihood = SimpleNamespace(rate=torch.full((500,), rate))
+    evidence.exact, evidence.spec = False, SimpleNamespace(dimensions=8, kind="vector")
+    heard = Heard(float(differences.mean()), float(differences.std()) / math.sqrt(500), "nats")
+    return evidence, heard
+
+
+@pytest.mark.parametrize(
+    ("rate", "active", "mean", "spread", "cause"),
+    [
+        (0.002, 0, -0.01, 0.9, True),  # nothing is in the codes
+        (8.0, 4, 5.0, 3.0, False),  # a healthy run
+        (1.6e9, 4, -169.0, 8.7e10, False),  # noise that drowns what the decoder does with codes
+        (6.0, 4, 0.0, 1e-4, True),  # a rate that is paid for nothing
+        (6.0, 4, 0.0, 3.0, False),  # not told
+        (0.05, 1, 0.06, 0.1, False),  # little, but it is heard
+        (0.05, 1, 0.0, 0.1, True),
+    ],
+)
+def test_a_collapse_is_one_that_is_known(
+    rate: float, active: int, mean: float, spread: float, cause: bool, monkeypatch: Any
+) -> None:
+    noise = torch.randn(500, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    noise = (noise - noise.mean()) / noise.std()
+    evidence, heard = listening(mean + spread * noise, rate, active)
+    monkeypatch.setattr("lowerbound.diagnosis.codes._listening", lambda evidence: heard)
+    assert (collapsed(evidence) is not None) == cause
+    evidence.exact = True  # the posterior of a model that knows it has nothing to give up
+    assert collapsed(evidence) is None

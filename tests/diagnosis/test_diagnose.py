@@ -29,6 +29,8 @@ Made = Callable[[str], Run]
         ("grey", "wrong-likelihood", "--likelihood discretized-logistic"),
         ("spiral", "posterior-collapse", "--recipe neural-spline"),
         ("hole", "prior-hole", "--beta 1"),
+        ("copies", "overfitting", "--components"),
+        ("three", "underfitting", "--components 6"),
     ],
 )
 def test_the_cause_is_named_first(made: Made, name: str, cause: str, flag: str) -> None:
@@ -41,7 +43,7 @@ def test_the_cause_is_named_first(made: Made, name: str, cause: str, flag: str) 
     assert weights == sorted(weights, reverse=True)
 
 
-@pytest.mark.parametrize("name", ["healthy", "pca", "two-stage"])
+@pytest.mark.parametrize("name", ["healthy", "pca", "two-stage", "ring"])
 def test_nothing_is_invented_of_a_healthy_run(made: Made, name: str) -> None:
     found = diagnose(made(name).path)
     assert found.healthy, str(found)
@@ -99,6 +101,49 @@ def test_a_check_of_ones_own(made: Made) -> None:
     found = diagnose(made("short").path, checks=[Check("mine", needs, look)])
     assert found.first == "mode-collapse"
     assert CAUSES["mode-collapse"] in found.headline()
+
+
+def test_a_model_without_a_likelihood_is_not_held_for_collapsed(made: Made) -> None:
+    found = diagnose(made("perceptual").path)
+    causes = {each.cause for each in found.findings}
+    assert not causes & {"wrong-likelihood", "posterior-collapse"}, str(found)
+    measured = dict(found.measured)
+    assert measured["log p(x)"].startswith("none: an error of features is no density")
+    assert "times the squared error" in measured["decoder listens"]
+    assert "nan" not in str(found)
+
+
+def test_a_model_that_is_solved_has_not_collapsed(made: Made) -> None:
+    """One component finds the line; the clusters on it are beyond a linear model."""
+    found = diagnose(made("line").path)
+    assert "1 of 1 dimensions active" in dict(found.measured)["rate"]
+    assert found.first == "underfitting", str(found)
+    assert "--recipe vae" in found.findings[0].helps
+    assert "--prior" not in found.findings[0].helps
+
+
+def test_a_model_worse_than_untrained_has_no_other_finding(made: Made) -> None:
+    assert [each.cause for each in diagnose(made("rate").path).findings] == ["learning-rate-high"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_one_held_out_example_little_is_told(made: Made) -> None:
+    run = made("one")
+    assert run.spec.test == 1
+    found = diagnose(run.path)
+    for name in ("posterior collapse", "σ and errors", "against a simple density"):
+        assert found.passed_over[name] == "not told: 1 held-out example, fewer than 10"
+    assert {each.cause for each in found.findings} <= {"too-short", "learning-rate-low"}
+
+
+def test_what_is_no_number_is_no_finding(made: Made) -> None:
+    def look(evidence: Evidence) -> Finding:
+        evidence.measured["mine"] = "costs nan ± nan"
+        return Finding("mode-collapse", "it", "nan", "that", {"share": [1.0, float("nan")]})
+
+    found = diagnose(made("pca").path, checks=[Check("mine", lambda evidence: None, look)])
+    assert found.healthy and not found.measured
+    assert found.passed_over == {"mine": "not told: a number came out as none"}
 
 
 def test_the_verb(

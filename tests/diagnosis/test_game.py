@@ -37,7 +37,13 @@ def evidence(model: Any) -> Any:
     torch.manual_seed(1)
     x = torch.randn(500, 4)
     return SimpleNamespace(
-        model=model, seed=0, measured={}, x=lambda split: x, context=lambda split: ()
+        model=model,
+        seed=0,
+        measured={},
+        arguments={},
+        spec=SimpleNamespace(kind="vector"),
+        x=lambda split: x,
+        context=lambda split: (),
     )
 
 

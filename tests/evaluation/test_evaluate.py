@@ -50,10 +50,33 @@ def test_exact(linear: LinearGaussian, x: Tensor) -> None:
     bits = -float(known.mean()) / (4 * math.log(2))
     assert found.log_likelihood.bits_per_dim == pytest.approx(bits, rel=1e-12)
     assert found.log_likelihood.samples is None
-    # The exact posterior closes the gap, up to the samples in the distortion.
+    # The exact posterior closes the gap, whatever is drawn.
     assert found.bound is not None
-    assert found.bound.value == pytest.approx(found.log_likelihood.value, abs=0.05)
+    assert found.bound.value == pytest.approx(found.log_likelihood.value, abs=1e-10)
+    assert found.rate == pytest.approx(float(_rates(linear, x).mean()), rel=1e-12)
+    assert found.distortion == pytest.approx(-found.log_likelihood.value - found.rate, abs=1e-10)
     assert found.data["examples"] == 300
+
+
+def _rates(linear: LinearGaussian, x: Tensor) -> Tensor:
+    """KL(N(m, S) ‖ N(0, I)) written out."""
+    q: Any = linear.encode(x)
+    mean, covariance = q.mean, q.covariance_matrix
+    trace = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)
+    square = mean.square().sum(-1)
+    return 0.5 * (trace + square - mean.shape[-1] - torch.linalg.slogdet(covariance)[1])
+
+
+def test_of_one_example_the_rate_is_exact_and_units_are_undefined(
+    linear: LinearGaussian, x: Tensor
+) -> None:
+    found = evaluate(linear, spec_of(), x[:1])
+    assert found.rate == pytest.approx(float(_rates(linear, x[:1])), rel=1e-12)
+    assert found.active_units is None
+    (row,) = (row for row in found.table() if row[0] == "active units")
+    assert row.value == "–" and "undefined of one example" in row[-1]
+    assert Evaluation.from_json(found.to_json()).active_units is None
+    assert evaluate(linear, spec_of(), x[:2]).active_units is not None
 
 
 def test_estimate(linear: LinearGaussian, inexact: Inexact, x: Tensor) -> None:

@@ -248,3 +248,49 @@ def test_codes_have_a_rate_under_two_priors() -> None:
     assert uniform.value == "4.16" and f"{2 * math.log(8) / (6 * math.log(2)):.4f}" in uniform.note
     whole = (distortion + 2 * math.log(8)) / (6 * math.log(2))
     assert f"{whole:.4f} bits/dim" in uniform.note
+
+
+def test_all_parts_are_of_the_same_examples(run: Run, monkeypatch: Any) -> None:
+    """The headline's distortion and rate are those of the same x as the reconstruction's."""
+    from lowerbound.evaluation import choose_examples
+    from lowerbound.evaluation.samples import measure as samples
+
+    seen: dict[str, Any] = {}
+
+    def headline(model: Any, spec: Any, x: Any, *context: Any, **options: Any) -> Any:
+        seen["headline"] = x
+        return evaluate(model, spec, x, *context, **options)
+
+    def reference(judge: Any, view: Any, split: Any, positions: Any, what: str) -> Any:
+        seen.setdefault("samples", positions)
+        return of_split(judge, view, split, positions, what)
+
+    of_split = samples.Network.of_split
+    monkeypatch.setattr("lowerbound.evaluation.evaluate", headline)
+    monkeypatch.setattr(samples.Network, "of_split", reference)
+    for module in ("reconstruction", "representation.measure"):
+        name = module.partition(".")[0]
+
+        def chosen(*given: Any, name: str = name, **options: Any) -> Any:
+            found = choose_examples(*given, **options)
+            seen.setdefault(name, found)
+            return found
+
+        monkeypatch.setattr(f"lowerbound.evaluation.{module}.choose_examples", chosen)
+    parts = "likelihood,samples,reconstruction,representation"
+    options = {"features": "pixels", "limit": 12, "seed": 3, "samples": 1, "report": False}
+    found = lb.evaluate(run, metrics=parts, **options)
+    x = seen["headline"]
+    assert len(x) == 12
+    for part in ("reconstruction", "representation"):
+        assert torch.equal(seen[part].x, x)
+    assert sorted(seen["samples"]) == sorted(seen["reconstruction"].positions)
+    rate = next(s for s in found.sections if s.name == "reconstruction").rate  # ty: ignore
+    assert rate == pytest.approx(found.rate, rel=1e-5)  # both in closed form
+
+
+def test_nothing_is_told_of_the_codes_of_one_example(run: Run) -> None:
+    from lowerbound.evaluation.representation import measure
+
+    told = " ".join(measure(run, limit=1).notes)
+    assert "of one example nothing is told" in told and "collapse" not in told

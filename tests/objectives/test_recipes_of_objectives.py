@@ -57,11 +57,11 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "beta-vae cyclical": ("beta-vae", {"beta_schedule": "cyclical", "beta": 1.0}),
     "free-bits-vae code": ("free-bits-vae", {"groups": "code", "average": False}),
     "beta-tcvae weighted": ("beta-tcvae", {"sampling": "weighted"}),
-    "dip-vae ii": ("dip-vae", {"kind": "ii", "posterior": "full"}),
+    "dip-vae ii": ("dip-vae", {"variant": "ii", "posterior": "full"}),
     "iwae dreg": ("iwae", {"estimator": "dreg"}),
     "iwae stl full": ("iwae", {"estimator": "stl", "posterior": "full"}),
-    "miwae": ("multisample", {"kind": "miwae", "groups": 3, "samples": 4}),
-    "ciwae": ("multisample", {"kind": "ciwae", "groups": 1}),
+    "miwae": ("multisample", {"estimator": "miwae", "groups": 3, "samples": 4}),
+    "ciwae": ("multisample", {"estimator": "ciwae", "groups": 1}),
     "score": ("elbo-gradients", {"gradient": "score"}),
     "pathwise": ("elbo-gradients", {"gradient": "pathwise"}),
     "sleep": ("monte-carlo-em", {"fit": "sleep", "proposal": "prior"}),
@@ -142,7 +142,7 @@ def test_piwae_is_two_bounds() -> None:
     """MIWAE's gradient for the posterior, IWAE's of all samples for the rest."""
     from lowerbound.objectives import miwae
 
-    model, (posterior, rest), x = build("multisample", kind="piwae", groups=3, samples=4)
+    model, (posterior, rest), x = build("multisample", estimator="piwae", groups=3, samples=4)
     torch.manual_seed(1)
     ours = posterior.objective(model, x).loss
     torch.manual_seed(1)
@@ -157,7 +157,7 @@ def test_piwae_is_two_bounds() -> None:
 
 def test_dip_has_the_papers_ratio() -> None:
     for kind, ratio in (("i", 10.0), ("ii", 1.0)):
-        _, (phase,), _ = build("dip-vae", kind=kind, off_diagonal=3.0)
+        _, (phase,), _ = build("dip-vae", variant=kind, off_diagonal=3.0)
         assert phase.objective.keywords["diagonal"] == ratio * 3.0  # ty: ignore
 
 

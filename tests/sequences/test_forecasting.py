@@ -50,14 +50,34 @@ def test_forecasts_of_an_exact_model_are_the_filters(exact: Any) -> None:
     assert found.draws.shape == (3000, 4, HORIZON, 1)
 
 
-def test_a_jump_lands_where_steps_do(exact: Any) -> None:
+def test_jumps_tell_of_each_step_what_steps_do(exact: Any) -> None:
+    """Mean and spread, in jumps of two and in one that reaches all of them."""
     x = draws()
-    one = lb.forecast(exact, x, horizon=HORIZON, samples=3000)
-    two = lb.forecast(exact, x, horizon=HORIZON, samples=3000, jump=2)
-    assert two.mean.shape == (4, 2, 1)
-    np.testing.assert_array_equal(two.times, one.times[:, 1::2])
-    spread = one.draws.std(0)[:, 1::2] + two.draws.std(0)
-    assert (np.abs(two.mean - one.mean[:, 1::2]) < 4 * spread / 3000**0.5).all()
+    mean, covariance = DYNAMICS.forecast(torch.from_numpy(x), HORIZON)
+    spread = covariance[..., 0, 0].sqrt().numpy()
+    for jump in (1, 2, HORIZON):
+        found = lb.forecast(exact, x, horizon=HORIZON, samples=3000, jump=jump)
+        assert found.mean.shape == (4, HORIZON, 1)
+        assert np.abs((found.mean - mean.numpy())[..., 0] / (spread / 3000**0.5)).max() < 4
+        assert np.abs(found.draws[..., 0].std(0) / spread - 1).max() < 4 / 6000**0.5
+
+
+def test_jumps_go_on_from_where_the_last_one_landed() -> None:
+    """States that are certain, and jumps longer than any in training in parts of equal length."""
+    seen: list[list[float]] = []
+
+    class Counting(Exact):
+        def transition(self, z: torch.Tensor, difference: torch.Tensor) -> Any:
+            seen.append(difference[0, 0].tolist())
+            return SimpleNamespace(rsample=lambda: z + difference[..., None])
+
+        def decoded(self, z: torch.Tensor) -> Any:
+            return z, z
+
+    model = Counting(3)  # the longest jump in training
+    rolled = model.roll(torch.zeros(1, 1, 1), torch.tensor([1.0, 1.0, 1.0, 1.0, 4.0, 1.0]), 2)
+    assert rolled.states[0, 0, :, 0].tolist() == [1, 2, 3, 4, 8, 9]
+    assert seen == [[1, 2], [1, 2], [2, 2.5], [2, 2.5]]
 
 
 def test_beliefs_gaps_and_scores(exact: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import pytest
@@ -47,6 +48,22 @@ def test_the_objective_is_tight_with_exact_conditionals() -> None:
     values = torch.stack([td_elbo(model, x).parts["bound"] for _ in range(400)])
     error = (values.mean(0) - exact) / (values.std(0) / 20.0)
     assert error.abs().max() < 4.0
+
+
+def test_the_look_ahead_is_the_mean_over_what_is_foreseen() -> None:
+    """E log N(x; C z, R) over z ~ N(m, P), the filter's prediction, in closed form; and a bound."""
+    x, model = DYNAMICS.sample(6, STEPS, seed=4)[1], Exact(STEPS)
+    found = DYNAMICS.filter(x)
+    c, noise = DYNAMICS.emission[0], DYNAMICS.emission_noise[0, 0]
+    off = (x[..., 0] - found.predicted_mean @ c).square() + c @ found.predicted_covariance @ c
+    exact = -0.5 * (off / noise + (2.0 * math.pi * noise).log()).mean()
+    values = []
+    for _ in range(400):
+        terms = td_elbo(model, x, beta=0.0, ahead=1.0)
+        values.append(terms.parts["distortion"].mean() / STEPS - terms.loss)
+    drawn = torch.stack(values)
+    assert abs(drawn.mean() - exact) < 4.0 * drawn.std() / 20.0
+    assert drawn.mean() < found.log_evidence.mean()
 
 
 def test_a_jump_bounds_the_prediction_over_it() -> None:
@@ -186,21 +203,36 @@ def test_drawn_pairs_of_neighbours_are_all_pairs_on_average() -> None:
         (state_space_vae, {"belief": "transformer", "posterior": "filtering"}),
     ],
 )
-def test_objectives_compile_as_a_whole(recipe, options) -> None:
+def test_compiled_objectives_are_the_eager_ones(
+    recipe, options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loss and the gradient of every weight, with draws that are the same in both."""
+
+    def still(shape: tuple[int, ...]) -> Tensor:
+        return (12.9898 * torch.arange(math.prod(shape), dtype=torch.float32).view(shape)).sin()
+
+    places = "lowerbound.distributions.normal.normal", "lowerbound.sequences.jumps.uniform"
+    monkeypatch.setattr(places[0], lambda shape, dtype, device: 1.4 * still(shape).to(dtype))
+    monkeypatch.setattr(places[1], lambda shape, device: 0.499 * still(shape) + 0.5)
     torch.manual_seed(0)
     model, phases = recipe(spec(4), **options, **SMALL)
     x = torch.randn(5, 4, 1)
     x[0, 2] = torch.nan
 
     def step(x: Tensor) -> tuple[Tensor, ...]:
-        terms = phases[0].objective(model, x)
+        weights = {name: torch.tensor(0.7) for name in phases[0].scheduled}
+        terms = phases[0].objective(model, x, **weights)
         found = torch.autograd.grad(terms.loss, list(model.parameters()))
         return (terms.loss.detach(), *found)
 
-    # The compiler draws other numbers than eager code does.
+    eager = step(x)
     with torch._dynamo.config.patch(trace_autograd_ops=True):
-        found = torch.compile(step, fullgraph=True, dynamic=False, backend="aot_eager")(x)
-    assert all(each.isfinite().all() for each in found)
+        compiled = torch.compile(step, fullgraph=True, dynamic=False, backend="aot_eager")(x)
+    assert len(eager) == len(compiled) > 20
+    for one, other in zip(eager, compiled, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-6)
+    # The states, the time between them and what was seen all count.
+    assert all(each.abs().max() > 0 for each in eager)
 
 
 def test_pairs_are_drawn_as_they_were_asked_for() -> None:
@@ -216,6 +248,8 @@ def test_pairs_are_drawn_as_they_were_asked_for() -> None:
     ones = first[0][gap[0] == 1].double()  # uniform over the 200 places there are
     assert abs(ones.mean() - 99.5) < 4 * 200 / (12 * len(ones)) ** 0.5
     assert gap[1].max() == 5
+    usual = [Jumps.parse(text).usual for text in ("1", "1-10:0.8,1-120:0.2", "1-2,7-9:3")]
+    assert usual == [1, 5, 8]
 
 
 @pytest.mark.parametrize("text", ["0-3", "5-2", "a", "1-10:", "", "1.5"])

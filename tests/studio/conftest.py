@@ -122,3 +122,46 @@ def page(chromium: Any) -> Iterator[Any]:
 def noise(seed: int, *shape: int) -> Any:
     """Numbers for data of one's own."""
     return np.random.default_rng(seed).normal(size=shape)
+
+
+# The latent views: a small run of every kind of data and model that they differ by
+
+
+@pytest.fixture(scope="session")
+def latent_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs that tests only read: `plain`, `given`, `table`, `sound`, `clips`, `gan`, `indices`."""
+    from lowerbound.sound import write_wav
+
+    folder = tmp_path_factory.mktemp("latent")
+    runs, data = folder / "runs", folder / "data"
+    (data / "tones").mkdir(parents=True)
+    quick: dict[str, Any] = {"compile": "no", "progress": False, "threads": 1}
+    steps = np.arange(4096) / 8000
+    for k in range(12):
+        wave = 0.5 * np.sin(2 * np.pi * (200 + 40 * k) * steps) * np.exp(-3 * steps)
+        (data / "tones" / f"{k}.wav").write_bytes(write_wav(wave, 8000))
+    rows = np.eye(3, 4)[np.arange(120) % 3] + 0.2 * noise(0, 120, 4)
+    lines = ["height,weight,age,shoe", *(",".join(f"{v:.4f}" for v in row) for row in rows)]
+    (data / "people.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def train(name: str, source: str, recipe: str, **options: Any) -> None:
+        lb.train(source, recipe, out=runs / name, **options, **quick)
+
+    train("plain", "digits", "vae", latent_dim=2, hidden=(32,), steps=100)
+    train("given", "digits", "cvae", latent_dim=3, hidden=(32,), steps=50)
+    train("gan", "digits", "gan", latent_dim=4, hidden=(16,), steps=5)
+    train("indices", "digits", "vq-vae", steps=2)
+    train("table", str(data / "people.csv"), "vae", latent_dim=2, hidden=(8,), steps=20)
+    wave: dict[str, Any] = {"name": "wave", "channels": 8, "blocks": 1}
+    train("sound", str(data / "tones"), "vae", latent_dim=2, window=0.064, steps=2,
+          batch_size=4, network=wave)  # fmt: skip
+    train("clips", "moving-digits", "vae", latent_dim=2, limit=24, steps=2)
+    return runs
+
+
+@pytest.fixture(scope="session")
+def latent_studio(latent_runs: Path) -> Iterator[Serving]:
+    """A studio over `latent_runs`."""
+    serving = Serving([latent_runs])
+    yield serving
+    serving.close()

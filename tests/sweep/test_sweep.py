@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ import lowerbound as lb
 from lowerbound.cli import main
 from lowerbound.data import held_out
 from lowerbound.errors import LowerboundError
+from lowerbound.plots.sweep import sweep as picture
 from lowerbound.runs import Run
 from lowerbound.sweeps import Sweep, Tried
-from lowerbound.sweeps.plan import Plan
+from lowerbound.sweeps.plan import Plan, numbers_of, unit_of
 from lowerbound.sweeps.plan import plan as plan_of
 from lowerbound.sweeps.study import so_far
+from lowerbound.sweeps.trial import measured
 
 QUICK: dict[str, Any] = {"threads": 1, "compile": "no", "tensorboard": "no"}
 RANK = 3
@@ -248,6 +251,11 @@ def test_the_verb(vectors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         ("--recipe vae --vary likelihood=gausian", "gaussian"),
         ("--recipe vae --vary learning_rate=fast", "learning_rate"),
         ("--recipe pca --vary latent_dim=1,2 --worker 2", "--workers"),
+        (
+            "--recipe autoencoder --hidden 8 --vary latent_dim=1,2",
+            "recipe autoencoder has no such number (",
+        ),
+        ("--recipe autoencoder --hidden 8 --vary latent_dim=1,2", "pass --best squared_error"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_starts(
@@ -265,6 +273,67 @@ def test_what_cannot_be_is_refused_before_anything_starts(
     assert shown.count("\n") == 1
     assert message in shown
     assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_of_a_model_are_those_that_are_measured(vectors: Path, tmp_path: Path) -> None:
+    data = lb.load(str(vectors), validation_fraction=0.1)
+    for name, options in (
+        ("pca", {"latent_dim": 2}),
+        ("vae", {"latent_dim": 2, "hidden": (8,)}),
+        ("autoencoder", {"latent_dim": 2, "hidden": (8,)}),
+        ("realnvp", {}),
+    ):
+        small: dict[str, Any] = {"progress": False, **QUICK}
+        small |= {} if name == "pca" else {"steps": 2}
+        run = lb.train(data, name, out=tmp_path / name, **options, **small)
+        there, why = numbers_of(run.model, run.spec)
+        assert set(measured(run, data.test)) == set(there)
+        assert (why is None) == ("log_likelihood" in there)
+
+
+def test_a_number_that_training_lacks_ends_the_sweep_at_the_first_trial(
+    vectors: Path, tmp_path: Path
+) -> None:
+    ended: list[Tried] = []
+    with pytest.raises(LowerboundError, match=r"--best perplexity: these runs have no such number"):
+        swept(vectors, tmp_path / "s", best="perplexity", progress=ended.append)
+    assert len(list((tmp_path / "s" / "trials").iterdir())) == 1
+
+
+def test_numbers_are_told_with_their_unit(vectors: Path, tmp_path: Path) -> None:
+    found = swept(vectors, tmp_path / "s", seeds=1, vary={"latent_dim": [2, 3]})
+    assert found.unit == found.to_json()["unit"] == "nats"
+    assert found.claim().endswith(" nats")
+    assert unit_of("squared_error") == "per example"
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(1e-4, 1e-2), (2e-3, 5e-3), (1e-3, 8e-3), (1e-6, 1.0), (3e-4, 3e-4)]
+)
+def test_labels_of_a_logarithmic_axis_stand_apart(low: float, high: float) -> None:
+    random = np.random.default_rng(0)
+    rates = np.exp(random.uniform(np.log(low), np.log(high), 12))
+    trials = [
+        {"number": i, "options": {"learning_rate": float(r)}, "value": i}
+        for i, r in enumerate(rates)
+    ]
+    title = "vae: greatest log_likelihood on validation data"
+    figure = picture(trials, "log_likelihood (nats)", 3, ["learning_rate"], title)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    canvas: Any = figure.canvas
+    renderer = canvas.get_renderer()
+    labels = [
+        label.get_window_extent(renderer)
+        for label in (*axes.get_xticklabels(), *axes.get_xticklabels(minor=True))
+        if label.get_text()
+    ]
+    assert labels
+    boxes = sorted((box.x0, box.x1) for box in labels)
+    assert all(one[1] + 4 < other[0] for one, other in pairwise(boxes))
+    suptitle: Any = vars(figure)["_suptitle"]
+    heading = suptitle.get_window_extent(renderer)
+    assert heading.x1 <= figure.bbox.x1
 
 
 def test_another_sweep_in_the_folder_is_refused(vectors: Path, tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ ARGUMENTS = {
     "sound.",
     "run": "The folder of a run.",
     "runs": "The folders of two runs or more.",
+    "studio.runs": "Runs, and folders with runs below them; new ones are made in the first folder. "
+    "The default is runs.",
     "codes": "A file of codes, .npz or .npy, that encode wrote.",
     "series": "A table (.csv), an array (.npy) or a .gif of one sequence, a folder, or the number "
     "of a held-out one.",
@@ -172,7 +174,9 @@ def signature(
     for parameter in _positionals(function):
         default = defaults.get(parameter.name, parameter.default)
         several = str(parameter.annotation).startswith("tuple")  # all that stand there
-        about = Parameter(help=ARGUMENTS.get(parameter.name, ""))
+        own = f"{name_of(function)}.{parameter.name}"
+        text = ARGUMENTS.get(own) or ARGUMENTS.get(parameter.name, "")
+        about = Parameter(help=text, show_default=None if default else False)
         kind: Any = tuple[str, ...] if several else str
         annotation = Annotated[kind, about]
         parameters.append(parameter.replace(default=default, annotation=annotation))

@@ -20,7 +20,7 @@ def forecast(
     horizon: Annotated[int, Span(min=1, unit="steps")] = 50,
     samples: Annotated[int, Span(min=1, unit="paths")] = 20,
     at: Annotated[int | None, Span(min=1, unit="steps")] = None,
-    jump: Annotated[int, Span(min=1, unit="steps")] = 1,
+    jump: Annotated[int | None, Span(min=1, unit="steps")] = None,
     n: Annotated[int, Span(min=1, unit="sequences")] = 4,
     level: Annotated[float, Span(min=0, max=1, open=True)] = 0.9,
     out: str | None = None,
@@ -36,7 +36,8 @@ def forecast(
         horizon: so many steps ahead.
         samples: paths.
         at: give so many steps; the forecast is drawn over those that follow.
-        jump: go ahead by so many steps at once, and draw data where each jump lands.
+        jump: go ahead by so many steps at once, and reach those between from the last landing; 1
+            goes step by step. The default is the usual jump that td-vae was trained on.
         n: sequences at most.
         level: share of the data that the interval is to hold.
         out: file to write: .png, .npy (all paths) or, of frames, .gif; the default is forecast.png
@@ -53,14 +54,14 @@ def forecast(
         seed=seed,
     )  # fmt: skip
     default = opened.pictures / "forecast.png"
-    paths = [write_forecast(out or default, opened, found, jump)]
+    paths = [write_forecast(out or default, opened, found)]
     if out is None and found.past.ndim == 5:
-        paths.append(write_forecast(default.with_suffix(".gif"), opened, found, jump))
+        paths.append(write_forecast(default.with_suffix(".gif"), opened, found))
     if json:
         console.emit({**found.to_json(), "out": [str(path) for path in paths]})
         return
     if found.past.ndim == 3:
-        _ahead(found, jump)
+        _ahead(found)
     for path in paths:
         console.line(str(path))
 
@@ -101,7 +102,7 @@ def belief(
     console.line(str(path))
 
 
-def _ahead(found: Forecasted, jump: int) -> None:
+def _ahead(found: Forecasted) -> None:
     """The first sequence's forecast at a few horizons."""
     from lowerbound import console
 
@@ -114,7 +115,7 @@ def _ahead(found: Forecasted, jump: int) -> None:
         if found.truth.shape[1]:
             table.add_column("came", justify="right")
     for step in sorted({*(s for s in _SHOWN if s <= horizon), horizon}):
-        cells = [str(step * jump)]
+        cells = [str(step)]
         for column in range(len(found.columns)):
             at = (0, step - 1, column)
             cells += [f"{found.mean[at]:.3g}", f"{found.low[at]:.3g} to {found.high[at]:.3g}"]

@@ -22,6 +22,7 @@ from lowerbound.cli import (
     diagnose,
     embed,
     explore,
+    export,
     flags,
     forecast,
     sound,
@@ -66,6 +67,7 @@ VERBS: dict[str, Verb] = {
     "inspect": verbs.inspect,
     "demo": demo.demo,
     "studio": studio.studio,
+    "export": export.export,
     "recipes": verbs.recipes,
 }
 

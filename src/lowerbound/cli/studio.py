@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 from lowerbound.options import Span
 
 
 def studio(
-    *runs: str,
+    runs: tuple[str, ...] = (),
+    /,
+    *,
     port: Annotated[int, Span(min=0, max=65535)] | None = None,
     host: str = "127.0.0.1",
     browser: bool = True,
@@ -33,3 +37,8 @@ def studio(
         )
 
     serve(runs or ("runs",), host=host, port=port, browser=browser, started=started)
+    # All is put away. Python would take torch apart for seconds yet, and wait for a thread that
+    # computes for a page which nobody looks at any more.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

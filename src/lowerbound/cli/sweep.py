@@ -60,7 +60,7 @@ def sweep(
         raise LowerboundError(
             "--vary: expected an option and its values, came none; pass --vary latent_dim=2,8,32"
         )
-    told = _Told(best)
+    told = _Told(best, sweeps.unit_of(best))
     found = sweeps.sweep(
         data,
         recipe,
@@ -111,15 +111,17 @@ def joined(argv: Sequence[str]) -> list[str]:
 class _Told:
     """A line on stderr for each trial that ends."""
 
-    def __init__(self, best: str) -> None:
-        self.best = best
+    def __init__(self, best: str, unit: str) -> None:
+        self.best, self.unit = best, f" {unit}" if unit else ""
 
     def __call__(self, tried: Tried) -> None:
         from lowerbound import console
         from lowerbound.sweeps.result import shown
 
         options = "  ".join(f"{name} {shown(value)}" for name, value in tried.options.items())
-        value = f"{self.best} {shown(tried.value)}" if tried.value is not None else tried.why
+        value = (
+            f"{self.best} {shown(tried.value)}{self.unit}" if tried.value is not None else tried.why
+        )
         console.note(f"  trial {tried.number:<4}{tried.state:<10}{value}  {options}")
 
 
@@ -134,22 +136,21 @@ def _show(found: Sweep) -> None:
     way = "greatest" if found.direction == "maximize" else "least"
     states = [trial.state for trial in found.trials]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    table = Table(
-        title=f"{found.recipe}: {way} {found.best} on validation data; {counts}",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE,
-    )
+    unit = f" {found.unit}" if found.unit else ""
+    table = Table(box=box.SIMPLE)
     table.add_column("trial", justify="right")
     for name in names:
         table.add_column(name, justify="right")
-    table.add_column(found.best, justify="right", no_wrap=True)
+    table.add_column(f"{found.best},{unit}".rstrip(","), justify="right", no_wrap=True)
     for trial in found.ranked[:_SHOWN]:
         cells = [shown(trial.options.get(name)) for name in names]
         table.add_row(str(trial.number), *cells, shown(trial.value))
     out = console.out()
+    title = f"{found.recipe}: {way} {found.best} on validation data; {counts}"
+    out.print(title, style="bold", soft_wrap=True)
     out.print(table)
     for each in found.seeds:
-        test = "" if each.test is None else f", test {shown(each.test)}"
-        out.print(f"  seed {each.seed}: validation {shown(each.validation)}{test}  {each.run}")
+        test = "" if each.test is None else f", test {shown(each.test)}{unit}"
+        value = f"{shown(each.validation)}{unit}"
+        out.print(f"  seed {each.seed}: validation {value}{test}  {each.run}", soft_wrap=True)
     out.print(found.claim(), style="bold", soft_wrap=True)

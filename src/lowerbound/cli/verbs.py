@@ -99,7 +99,7 @@ def evaluate(
     noise_std: Annotated[float | None, Span(min=0, open=True, unit="units of x")] = None,
     recipe: str | None = None,
     json: bool = False,
-) -> None:
+) -> int | None:
     """Measure a run on held-out data: log p(x) with its kind, rate, distortion, active units.
 
     Args:
@@ -123,43 +123,59 @@ def evaluate(
         ais_start: where the chains begin.
         bracket: with --ais: also bound log p of data simulated from the model from both sides,
             which tells how far annealing may be off.
-        noise_std: anneal under a normal noise of this size around the decoder's mean, for decoders
-            that are no likelihood (an autoencoder's, a GAN's).
+        noise_std: with --ais: anneal under a normal noise of this size around the decoder's mean,
+            for decoders that are no likelihood (an autoencoder's, a GAN's).
         recipe: the function that built the model, as file.py:function, if it was one of your own: a
             file that a run names is not run unless you name it, too.
         json: print the report as JSON.
     """
     from lowerbound import api, console
-    from lowerbound.runs import kept
+    from lowerbound.runs import effort, kept
 
-    with console.Count("measuring on held-out data") as count:
-        opened = run if recipe is None else api.open_run(run, recipe)
-        result = api.evaluate(
-            opened,
-            samples=samples,
-            limit=limit,
-            precision=precision,
-            seed=seed,
-            gap=gap,
-            metrics=metrics,
-            features=features,
-            factors=factors,
-            ais=ais,
-            ais_steps=ais_steps,
-            chains=chains,
-            ais_start=ais_start,
-            bracket=bracket,
-            noise_std=noise_std,
-            progress=count,
-        )
-    measured = result.data["examples"]
-    before = kept(Path(run).expanduser(), measured)
+    try:
+        with console.Count("measuring on held-out data") as count:
+            opened = run if recipe is None else api.open_run(run, recipe)
+            result = api.evaluate(
+                opened,
+                samples=samples,
+                limit=limit,
+                precision=precision,
+                seed=seed,
+                gap=gap,
+                metrics=metrics,
+                features=features,
+                factors=factors,
+                ais=ais,
+                ais_steps=ais_steps,
+                chains=chains,
+                ais_start=ais_start,
+                bracket=bracket,
+                noise_std=noise_std,
+                progress=count,
+            )
+    except KeyboardInterrupt:
+        console.note(_stopped(Path(run).expanduser(), ais))
+        return INTERRUPTED
+    now = effort(result.to_json())
+    before = kept(Path(run).expanduser(), now)
     if before is not None:
-        console.note(f"{run} keeps its evaluation and report of {before:,}: these are {measured:,}")
+        console.note(f"{run} keeps its evaluation and report of {before}: these are of {now}")
     if json:
         console.emit(result.to_json())
     else:
         console.evaluation(result)
+    return None
+
+
+def _stopped(run: Path, ais: bool) -> str:
+    """What an evaluation that was interrupted leaves, and how to go on."""
+    parts = list((run / "annealed").glob("*.safetensors")) if ais else []
+    if not parts:
+        return f"interrupted; nothing of it is kept, and what {run} held before is as it was"
+    return (
+        f"interrupted; what was annealed is kept in {run / 'annealed'}, but for the last half "
+        "minute: the same command goes on from there"
+    )
 
 
 def sample(

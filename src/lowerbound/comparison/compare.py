@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LowerboundError, nearest
+from ..evaluation.rate_distortion import Point, RateDistortion
 from ..runs import Run
 from .measure import Measured, Quantity, effort_of, measure
 from .paired import Paired, paired
@@ -43,9 +44,26 @@ class Group:
         return paired(run.values[quantity], other.values[quantity])
 
     def best(self, quantity: Quantity) -> Measured:
-        """The run of the least mean."""
-        having = [run for run in self.runs if quantity in run.values]
-        return min(having, key=lambda run: float(run.values[quantity].mean()))
+        """The run of the least mean; what is no number, of a run that diverged, comes last."""
+
+        def cost(run: Measured) -> float:
+            mean = float(run.values[quantity].mean())
+            return math.inf if math.isnan(mean) else mean
+
+        return min((run for run in self.runs if quantity in run.values), key=cost)
+
+    def curve(self) -> RateDistortion | None:
+        """Those that have a rate and a distortion, as points; None of none."""
+        having = [run for run in self.runs if "rate" in run.means]
+        told = [run for run in having if all(map(math.isfinite, run.means.values()))]
+        if not told:
+            return None
+        points = [
+            Point(run.name, run.beta, run.means["rate"], run.means["distortion"]) for run in told
+        ]
+        found = [point._asdict() for point in points]
+        target = told[0].target
+        return RateDistortion.from_points(found, target.name, told[0].bits / math.log(2.0))
 
 
 @dataclass(frozen=True)
@@ -119,6 +137,22 @@ class Comparison:
             title = quantity.title() if quantity else "log p(x)"
             raise LowerboundError(f"{ours} and {theirs} are not compared: not both have {title}")
         return paired(first.values[chosen[0]], second.values[chosen[0]])
+
+    def rate_distortion(self) -> tuple[RateDistortion, ...]:
+        """Of each group with such runs, how much rate buys how little distortion.
+
+        Raises:
+            LowerboundError: no run has a rate and a distortion.
+        """
+        found = [curve for group in self.groups if (curve := group.curve()) is not None]
+        if not found:
+            names = ", ".join(run.name for run in self.runs)
+            raise LowerboundError(
+                "rate against distortion: expected runs with a prior, an encoder and a likelihood, "
+                f"came {names}, which have no rate and no distortion; pass runs of beta-vae, each "
+                "of another --beta"
+            )
+        return tuple(found)
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys, JSON's types."""
@@ -338,4 +372,6 @@ def _group_json(group: Group) -> dict[str, Any]:
             }
         )
     about = {"data": group.runs[0].target.to_json(), "columns": columns, "rows": rows}
+    curve = group.curve()
+    about["rate_distortion"] = None if curve is None else curve.to_json()
     return {**about, "apart": list(group.apart)}

@@ -23,6 +23,7 @@ from ..evaluation.conditional import counted
 from ..evaluation.decoding import evaluating, home
 from ..evaluation.effort import affordable
 from ..evaluation.evaluate import certain_of
+from ..evaluation.rate_distortion import beta_of
 from ..training.checkpoint import write_whole
 from ..training.noise import mix
 from ..training.state import CHECKPOINT, WEIGHTS
@@ -87,6 +88,7 @@ class Measured:
         bits: what a number of nats is divided by to be bits/dim.
         no_likelihood: why there is no log p(x), if so.
         unfinished: how far a training came that has not ended.
+        beta: weight of the rate in its training; None where there is none.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Measured:
     bits: float = 1.0
     no_likelihood: str | None = None
     unfinished: str | None = None
+    beta: float | None = None
 
 
 def effort_of(run: Run, limit: int | None) -> tuple[int, int]:
@@ -161,6 +164,7 @@ def measure(
         dimensions * math.log(2.0),
         no_likelihood_of(model, spec),
         None if ended else f"{status['reason']} at step {status['step']:,}",
+        beta_of(run),
     )
 
 

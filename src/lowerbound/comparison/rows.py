@@ -6,11 +6,22 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..evaluation.rate_distortion import RateDistortion
 from ..evaluation.rows import number, with_error
 from .compare import MIXED, Group, is_bound, kind_of
 from .paired import Paired
 
 HEADER = ("quantity", "run", "value", "bits/dim", "difference", "95 % interval", "")
+CURVE = (
+    "run",
+    "β",
+    "rate, nats",
+    "distortion, nats",
+    "−ELBO, nats",
+    "rate, bits/dim",
+    "distortion, bits/dim",
+    "",
+)
 
 
 class Line(NamedTuple):
@@ -54,8 +65,8 @@ def lines(group: Group) -> Iterator[list[Line]]:
                 notes.append(kind_of(run))
             if run is best:
                 notes.append("best")
-            if difference is not None and not difference.told:
-                notes.append("no difference told")
+            if difference is not None and difference.said:
+                notes.append(difference.said)
             title = "−log p(x), of any kind" if quantity == MIXED else quantity.title()
             unit = quantity.unit
             found.append(
@@ -85,6 +96,22 @@ def without(group: Group) -> list[str]:
         for run in group.runs
         if "rate" in run.means
     ]
+
+
+def curve_lines(curve: RateDistortion) -> list[tuple[str, ...]]:
+    """A line for each model, by its rate: see `CURVE`."""
+    bounds = [point.rate + point.distortion for point in curve.points]
+    found = []
+    for point, bits, kept, bound in zip(
+        curve.points, curve.bits(), curve.frontier(), bounds, strict=True
+    ):
+        notes = [] if kept else ["another has less of both"]
+        if len(bounds) > 1 and bound == min(bounds):
+            notes.insert(0, "best bound")
+        nats = (number(value) for value in (point.rate, point.distortion, bound))
+        weight = "" if point.beta is None else f"{point.beta:g}"
+        found.append((point.name, weight, *nats, *(f"{b:.4f}" for b in bits), ", ".join(notes)))
+    return found
 
 
 def _interval(found: Paired) -> str:

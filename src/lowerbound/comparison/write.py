@@ -1,20 +1,20 @@
-"""A comparison as Markdown, as a page that opens alone, or as JSON."""
+"""A comparison as Markdown, as a page that opens alone, as JSON, or as its figure."""
 
 from __future__ import annotations
 
-import base64
 import json
-from html import escape
-from importlib.resources import files
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import LowerboundError
 from ..training.checkpoint import write_whole
-from .rows import HEADER, lines, without
+from .page import page
+from .paired import mean_interval
+from .rows import CURVE, HEADER, curve_lines, lines, without
 
 if TYPE_CHECKING:
-    from .compare import Comparison, Group
+    from .compare import Comparison
 
 SUFFIXES = (".html", ".md", ".json", ".png")
 
@@ -32,44 +32,56 @@ def refuse_name(out: str | Path) -> None:
         )
 
 
-def write(found: Comparison, out: str | Path) -> list[Path]:
+def write(found: Comparison, out: str | Path, *, rate_distortion: bool = False) -> list[Path]:
     """Write a comparison.
 
     Args:
         found: the comparison.
         out: .html (with the figure in it), .md (with the figure beside it), .json, or .png (the
             figure alone).
+        rate_distortion: also draw rate against distortion; into .png that alone.
 
     Returns:
         The files.
 
     Raises:
-        LowerboundError: another ending, or it cannot be written.
+        LowerboundError: another ending, no run with a rate and a distortion, or it cannot be
+            written.
     """
     refuse_name(out)
+    if rate_distortion:
+        found.rate_distortion()
     path = Path(out).expanduser()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LowerboundError(f"cannot write {path}: {error.strerror}") from None
     if path.suffix == ".json":
-        write_whole(path, json.dumps(found.to_json(), indent=2, ensure_ascii=False).encode())
+        content = _finite(found.to_json())
+        write_whole(path, json.dumps(content, indent=2, ensure_ascii=False).encode())
+        return [path]
+    curve = _curve(found) if rate_distortion else None
+    if path.suffix == ".png":
+        write_whole(path, curve or _figure(found))
         return [path]
     picture = _figure(found)
-    if path.suffix == ".png":
-        write_whole(path, picture)
-        return [path]
     if path.suffix == ".html":
-        write_whole(path, page(found, picture).encode())
+        write_whole(path, page(found, picture, curve).encode())
         return [path]
-    beside = path.with_suffix(".png")
-    write_whole(beside, picture)
-    text = f"{markdown(found)}\n![values and paired differences]({beside.name})\n"
+    written, text = [path], markdown(found, rate_distortion=rate_distortion)
+    for name, image, told in (
+        (path.with_suffix(".png"), picture, "values and paired differences"),
+        (path.with_name(f"{path.stem}-curve.png"), curve, "rate against distortion"),
+    ):
+        if image is not None:
+            write_whole(name, image)
+            written.append(name)
+            text += f"\n![{told}]({name.name})\n"
     write_whole(path, text.encode())
-    return [path, beside]
+    return written
 
 
-def markdown(found: Comparison) -> str:
+def markdown(found: Comparison, *, rate_distortion: bool = False) -> str:
     """The tables, what is held apart and why, and what the numbers mean."""
     parts = []
     for group in found.groups:
@@ -80,59 +92,21 @@ def markdown(found: Comparison) -> str:
             for section in lines(group)
             for row in section
         ]
-        parts.append(_table(rows))
+        parts.append(_table(HEADER, rows, (2, 5)))
         parts += ["", *(f"- {text}" for text in without(group))]
         parts.append("")
+    for curve in found.rate_distortion() if rate_distortion else ():
+        rows = [[_bold(cell, False) for cell in row] for row in curve_lines(curve)]
+        parts += [f"### Rate against distortion: {curve.data}", _table(CURVE, rows, (1, 6)), ""]
     return "\n".join([*parts, *(f"- {note}" for note in found.notes), ""])
 
 
-def page(found: Comparison, picture: bytes) -> str:
-    """One HTML page: no script, no network, no files beside it."""
-    style = files("lowerbound").joinpath("report.css").read_text("utf-8")
-    names = ", ".join(run.name for run in found.runs)
-    image = base64.b64encode(picture).decode("ascii")
-    notes = "".join(f'<p class="small">{escape(note)}</p>' for note in found.notes)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>Comparison of {escape(names)}</title>\n<style>\n{style}</style>\n</head>\n"
-        f"<body>\n<main>\n<header><h1>Comparison</h1>"
-        f'<p class="note">{escape(names)}</p></header>\n'
-        + "\n".join(_section(group) for group in found.groups)
-        + '\n<section>\n<h2>Values and paired differences</h2>\n<div class="pictures one">'
-        f'<figure class="full"><img alt="values and paired differences" '
-        f'src="data:image/png;base64,{image}"></figure></div>{notes}</section>\n'
-        "</main>\n</body>\n</html>\n"
-    )
-
-
-def _section(group: Group) -> str:
-    head = "".join(f"<th>{escape(text)}</th>" for text in HEADER)
-    body = ""
-    for section in lines(group):
-        for row in section:
-            cells = ""
-            for place, cell in enumerate(row[:7]):
-                text = f"<strong>{escape(cell)}</strong>" if row.best and place in (1, 2) else ""
-                kind = ' class="number"' if 2 <= place <= 5 else ""
-                cells += f"<td{kind}>{text or escape(cell)}</td>"
-            body += f"<tr>{cells}</tr>"
-    reasons = "".join(f'<p class="note">{escape(text)}</p>' for text in group.apart)
-    beside = "".join(f'<p class="small">{escape(text)}</p>' for text in without(group))
-    return (
-        f"<section>\n<h2>{escape(group.runs[0].target.title())}</h2>{reasons}"
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-        f"</div>{beside}</section>"
-    )
-
-
-def _table(rows: list[list[str]]) -> str:
-    header = [*HEADER]
+def _table(header: tuple[str, ...], rows: list[list[str]], numbers: tuple[int, int]) -> str:
+    """Aligned columns; those of numbers, from the first to the last, flush right."""
     widths = [max(3, *(len(row[c]) for row in [header, *rows])) for c in range(len(header))]
-    flush = [2 <= c <= 5 for c in range(len(header))]
+    flush = [numbers[0] <= c <= numbers[1] for c in range(len(header))]
 
-    def line(row: list[str]) -> str:
+    def line(row: list[str] | tuple[str, ...]) -> str:
         cells = [
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(row, widths, flush, strict=True)
@@ -154,27 +128,38 @@ def _figure(found: Comparison) -> bytes:
     from ..plots import to_png
     from ..plots.comparison import comparison
 
-    return to_png(comparison(panels(found)))
+    return to_png(comparison(panels(found), apart(found)))
 
 
-def panels(found: Comparison) -> list[dict]:
-    """What the figure shows: for each group and quantity, values and differences of runs."""
+def _curve(found: Comparison) -> bytes:
+    from ..plots import to_png
+    from ..plots.rate_distortion import rate_distortion_curves
+
+    return to_png(rate_distortion_curves(found.rate_distortion()))
+
+
+def panels(found: Comparison) -> list[dict[str, Any]]:
+    """What the figure shows: for each quantity that two runs or more have, values and differences.
+
+    Of a run that is held apart from all others there is no difference to draw: its numbers are in
+    the table.
+    """
     result = []
     for group in found.groups:
         for quantity in group.quantities:
             having = [run for run in group.runs if quantity in run.values]
-            if not having or (len(having) == 1 and len(found.runs) > 1 and not group_alone(group)):
+            if len(having) < 2:
                 continue
             rows = []
             for run in having:
-                values = run.values[quantity]
-                n = len(values)
                 difference = group.difference(run, quantity)
+                value, (low, high) = mean_interval(run.values[quantity])
                 rows.append(
                     {
                         "name": run.name,
-                        "value": float(values.mean()),
-                        "error": float(values.std(ddof=1)) / n**0.5 if n > 1 else 0.0,
+                        "value": value,
+                        "value_low": low,
+                        "value_high": high,
                         "difference": None if difference is None else difference.mean,
                         "low": None if difference is None else difference.low,
                         "high": None if difference is None else difference.high,
@@ -193,6 +178,22 @@ def panels(found: Comparison) -> list[dict]:
     return result
 
 
-def group_alone(group: Group) -> bool:
-    """Whether a group is of one run, which then stands by itself."""
-    return len(group.runs) == 1
+def apart(found: Comparison) -> list[str]:
+    """Runs that the figure has no panel of, each with the reason."""
+    first = found.groups[0].runs[0].target
+    told = []
+    for group in found.groups:
+        run = group.runs[0]
+        if len(group.runs) == 1 and len(found.groups) > 1:
+            reason = run.target.apart(first) or "no other run is about the same"
+            told.append(f"{run.name} is held apart: {reason}")
+    return told
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no nan and no infinity."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

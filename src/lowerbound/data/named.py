@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lowerbound.data import avatars, dsprites, formats, images, moving_digits, series
+from lowerbound.data import avatars, dsprites, formats, images, moving_digits, series, toys
 from lowerbound.data.arrays import ArrayRows, read_array
 from lowerbound.data.splits import Source
 from lowerbound.errors import LowerboundError
 
 DATA_DIR = "LOWERBOUND_DATA"
 EMBEDDED = ("digits", "iris", "wine", "breast-cancer")  # scikit-learn's, no network
-MADE = {"dsprites": dsprites.source, **series.MADE}  # a function of the index, no file
+# Functions of the index or of a seed, no file.
+MADE = {"dsprites": dsprites.source, **series.MADE, **toys.MADE}
 DRAWN = {"avatars": avatars.source}  # the same, at any size
 
 
@@ -97,8 +98,9 @@ FETCHED = {
         label_bytes=2,
     ),
 }  # fmt: skip
-NAMES = (*EMBEDDED, *MADE, *DRAWN, *moving_digits.MADE, *FETCHED)
+NAMES = (*EMBEDDED, *MADE, *DRAWN, *moving_digits.MADE, *toys.STACKED, *FETCHED)
 _OTHER_NAMES = {"fashionmnist": "fashion-mnist", "cifar-10": "cifar10", "cifar-100": "cifar100"}
+_OTHER_NAMES |= toys.OTHER_NAMES
 
 
 def resolve(name: str) -> str | None:
@@ -139,6 +141,8 @@ def read(
         return DRAWN[resolved](None if size is None else size[0])
     if resolved in moving_digits.MADE:
         return moving_digits.source(resolved, read(moving_digits.MADE[resolved][0], data_dir))
+    if resolved in toys.STACKED:
+        return toys.stacked(resolved, read(toys.STACKED[resolved][0], data_dir))
     if resolved is None:
         raise LowerboundError(f"expected one of {', '.join(NAMES)}, came '{name}'")
     places = _places(data_dir)

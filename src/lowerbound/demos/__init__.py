@@ -29,7 +29,7 @@ DEMOS = {
     "densities": "boxes and a slope: one Gaussian < mixture of 3 < continuous latent < one of 10",
     "generation": "a mixture of autoencoder codes draws better digits than one of pixels",
     "shift": "squared error prefers a broken digit to a shifted one; features and log p(x) do not",
-    "ae-against-vae": "codes from N(0, I): an autoencoder makes nothing of them, a VAE digits",
+    "ae-against-vae": "codes from N(0, I): an autoencoder never learnt them, a VAE did; their FID",
     "paths": "lines between codes, decoded: their length, their largest jump, and through what",
     "parzen": "kernel densities and annealing disagree on which decoder is better",
     "denoiser": "the best denoiser of Gaussian data is the posterior mean, and training finds it",

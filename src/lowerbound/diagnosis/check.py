@@ -31,6 +31,18 @@ class Check:
     look: Callable[[Evidence], Finding | None]
 
 
+#: Held-out examples below which nothing is told by them: a tenth of them is one.
+LEAST = 10
+
+
+def enough(evidence: Evidence) -> str | None:
+    """Asks for held-out examples to tell something by."""
+    count = len(evidence.x("test"))
+    if count >= LEAST:
+        return None
+    return f"not told: {count} held-out example{'' if count == 1 else 's'}, fewer than {LEAST}"
+
+
 def nothing(evidence: Evidence) -> str | None:
     """Can always be asked."""
     return None
@@ -45,7 +57,7 @@ def codes(evidence: Evidence) -> str | None:
     """Asks for prior, encoder and decoder, with a likelihood or without."""
     if evidence.model is None:
         return "there is no trained model"
-    return None if evidence.probabilistic else "the model has no prior over codes"
+    return enough(evidence) if evidence.probabilistic else "the model has no prior over codes"
 
 
 def likelihood(evidence: Evidence) -> str | None:
@@ -55,7 +67,7 @@ def likelihood(evidence: Evidence) -> str | None:
     if not evidence.has_likelihood:
         return "the model has no likelihood"
     known = hasattr(evidence.model, "log_prob") or evidence.probabilistic
-    return None if known else "the model has no prior and no log p(x)"
+    return enough(evidence) if known else "the model has no prior and no log p(x)"
 
 
 def descent(evidence: Evidence) -> str | None:

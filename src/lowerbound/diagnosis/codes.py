@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from ..distributions import sample_with_log_prob
 from ..evaluation.codes import posterior_mean
 from ..evaluation.decoding import evaluating
 from . import check
+from .advice import advise
 from .check import Check
 from .evidence import Evidence
 from .finding import Finding, number
@@ -25,6 +26,8 @@ Array = NDArray[Any]
 SAYS_NOTHING = 0.1
 #: Chance that a classifier puts a code of data above a code of the prior: 1/2 where they are one.
 TOLD_APART = 0.9
+#: Codes below which a classifier of them is judged by too few.
+JUDGED = 100
 #: Of the entries that as many draws from uniform usage would show, how many have to be seen.
 SEEN = 0.5
 
@@ -37,35 +40,45 @@ def collapsed(evidence: Evidence) -> Finding | None:
     nats, size = float(rate.mean()), evidence.codes.means.shape[1]
     active = evidence.codes.active_units
     each = evidence.codes.kl_per_dimension
-    listens, error = _listening(evidence)
+    heard = _listening(evidence)
     evidence.measured["rate"] = f"{number(nats)} nats, {active} of {size} dimensions active"
-    evidence.measured["decoder listens"] = (
-        f"another example's code costs {number(listens)} ± {number(error)} nats"
-    )
-    # 3 standard errors: once in a thousand by chance.
-    if nats >= SAYS_NOTHING and listens > max(3.0 * error, 0.0):
+    if heard is not None:
+        evidence.measured["decoder listens"] = f"another example's code costs {heard}"
+    if evidence.exact or not math.isfinite(nats):
+        return None  # the posterior is what it is: there was nothing to give up
+    silent = active == 0 or (nats < SAYS_NOTHING and not (heard is not None and heard.surely))
+    if not silent and not _ignored(heard, nats):
         return None
-    arguments = evidence.arguments
-    numbers = {"rate": nats, "active_units": active, "latent_dim": size, "listens": listens}
+    numbers = {"rate": nats, "active_units": active, "latent_dim": size}
     text = f"rate {number(nats)} nats, {active} of {size} dimensions active"
     if each is not None:
         text += f", KL of the best dimension {number(float(each.max()))} nats"
         numbers["kl_per_dimension"] = each.tolist()
-    text += (
-        f"; decoding another example's code instead costs {number(listens)} ± {number(error)} nats"
-    )
-    beta = arguments.get("beta")
+    if heard is not None:
+        numbers["listens"] = heard.cost
+        text += f"; decoding another example's code instead costs {heard}"
     says = "the codes say nothing of the data, and the decoder has learned to do without them"
+    if not silent:
+        says = "the codes have their rate, but the decoder says of every example the same"
+    return given_up(evidence, says, text, numbers)
+
+
+def given_up(evidence: Evidence, says: str, text: str, numbers: dict[str, Any]) -> Finding:
+    """A collapse, and what helps: first of all against the weight of the rate, if it is greater."""
+    beta = evidence.arguments.get("beta")
     if isinstance(beta, int | float) and beta > 1.0:
-        numbers["beta"] = beta
         says = f"the rate weighs β = {beta:g} times in the objective, so that any code costs more "
         says += "than it can save, and all were given up"
-        return Finding(
-            "posterior-collapse", says, text, "--beta 1, or less than it is by far", numbers
-        )
-    helps = "--recipe free-bits-vae, --recipe beta-vae with a --warmup, a weaker decoder"
-    if evidence.spec.dimensions <= 3:
-        helps += "; of so few numbers a flow knows the density itself: --recipe neural-spline"
+        helps = advise(evidence, "--beta 1, or less than it is by far")
+        return Finding("posterior-collapse", says, text, helps, {**numbers, "beta": beta})
+    flow = evidence.spec.dimensions <= 3 and evidence.spec.kind == "vector"
+    helps = advise(
+        evidence,
+        "--recipe free-bits-vae",
+        "--recipe beta-vae with a --warmup",
+        "a weaker decoder",
+        *(["of so few numbers a flow knows the density itself: --recipe neural-spline"] * flow),
+    )
     return Finding("posterior-collapse", says, text, helps, numbers)
 
 
@@ -73,38 +86,88 @@ def _unheard(evidence: Evidence) -> Finding | None:
     """Whether the decoder listens to codes that are indices, whatever they cost."""
     if _levels(evidence.model) is None or evidence.model.no_likelihood is not None:
         return None
-    listens, error = _listening(evidence)
-    cost = f"decoding another example's codes costs {number(listens)} ± {number(error)} nats"
+    heard = _listening(evidence)
+    if heard is None:
+        return None
+    cost = f"decoding another example's codes costs {heard}"
     evidence.measured["decoder listens"] = cost
-    if listens > max(3.0 * error, 0.0):
+    rate = getattr(evidence.model, "uniform_rate", 0.0)
+    if not _ignored(heard, rate if isinstance(rate, int | float) else 0.0):
         return None
     return Finding(
         "posterior-collapse",
         "the codes have their rate, but the decoder says of every example the same",
         cost,
-        "more steps, if the run was short; a smaller --commitment, if it was not; a weaker decoder,"
-        " if it is autoregressive in the data",
-        {"listens": listens},
+        advise(
+            evidence,
+            "more --steps, if the run was short",
+            "a smaller --commitment, if it was not",
+            "a weaker decoder, if it is autoregressive in the data",
+        ),
+        {"listens": heard.cost},
     )
 
 
-def _listening(evidence: Evidence) -> tuple[float, float]:
-    """Mean of log p(x|z) − log p(x|z of another example), and its standard error, nats."""
+class Heard(NamedTuple):
+    """What it costs to decode another example's code.
+
+    Attributes:
+        cost: mean over examples: of −log p(x|z), or where there is no likelihood of ‖x − E[x|z]‖²,
+            as a part of what one's own code leaves of it.
+        error: its standard error.
+        unit: of both.
+    """
+
+    cost: float
+    error: float
+    unit: str
+
+    @property
+    def surely(self) -> bool:
+        """Whether it costs anything: 3 standard errors, once in a thousand by chance."""
+        return self.cost > 3.0 * self.error
+
+    def __str__(self) -> str:
+        return f"{number(self.cost)} ± {number(self.error)} {self.unit}"
+
+
+def _ignored(heard: Heard | None, rate: float) -> bool:
+    """Whether it is known that codes of such a rate save nothing: not where the noise is larger."""
+    if heard is None or heard.surely:
+        return False
+    little = max(SAYS_NOTHING, 0.01 * rate) if heard.unit == "nats" else 0.01
+    return heard.cost + 3.0 * heard.error <= little
+
+
+def _listening(evidence: Evidence) -> Heard | None:
+    """What another example's code costs; None where that is no number, or of too few examples."""
     x, context = evidence.x("test"), evidence.context("test")
-    model = evidence.model
+    model: Any = evidence.model
+    unit = "nats" if getattr(model, "no_likelihood", None) is None else ""
+    parts, squares, left = [], [], []
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(evidence.seed)
-        parts = []
         for first in range(0, len(x), 128):
             here = x[first : first + 128]
             c = [each[first : first + 128] for each in context]
             if len(here) < 2:
                 continue
             z = sample_with_log_prob(model.encode(here, *c), ())[0]
-            own = model.decode(z, *c).log_prob(here)
-            parts.append(own - model.decode(z.roll(1, 0), *c).log_prob(here))
-        found = torch.cat(parts).double()
-    return float(found.mean()), float(found.std()) / math.sqrt(len(found))
+            own, others = model.decode(z, *c), model.decode(z.roll(1, 0), *c)
+            parts.append(own.log_prob(here) - others.log_prob(here))
+            if not unit and here.is_floating_point():
+                errors = [(p.mean - here).flatten(1).square().sum(1) for p in (own, others)]
+                squares.append(errors[1] - errors[0])
+                left.append(errors[0])
+    if squares:
+        own_error = torch.cat(left).double().mean().clamp_min(1e-12)
+        parts, unit = [each / own_error for each in squares], "times the squared error"
+    if not parts:
+        return None
+    found = torch.cat(parts).double()
+    if len(found) < check.LEAST or not bool(found.isfinite().all()):
+        return None
+    return Heard(float(found.mean()), float(found.std()) / math.sqrt(len(found)), unit or "nats")
 
 
 def dead_codes(evidence: Evidence) -> Finding | None:
@@ -129,8 +192,13 @@ def dead_codes(evidence: Evidence) -> Finding | None:
         "an entry that is never chosen is never moved",
         f"{number(used)} of {levels} entries used by {draws:,} codes, where as many draws from "
         f"uniform usage would show {number(expected)}; perplexity {number(perplexity)}",
-        "a codebook that starts from the data and puts dead entries anew: --quantizer.start kmeans "
-        "--quantizer.restart 0.05; --quantizer fsq, which has no entries to die; or fewer of them",
+        advise(
+            evidence,
+            "a codebook that starts from the data and puts dead entries anew: --quantizer.start "
+            "kmeans --quantizer.restart 0.05",
+            "--quantizer fsq, which has no entries to die",
+            "fewer entries",
+        ),
         {"used": used, "levels": levels, "expected": expected, "perplexity": perplexity},
     )
 
@@ -185,13 +253,14 @@ def hole(evidence: Evidence) -> Finding | None:
         return None
     numbers = {"told_apart": area, "kl_at_least": nats, "draws": len(ours)}
     beta = evidence.arguments.get("beta")
-    helps = (
-        f"fit a prior to the codes: --recipe two-stage --base {evidence.run.path}; or --prior flow"
-        " or --prior vamp in training"
-    )
+    helps = [
+        f"fit a prior to the codes: --recipe two-stage --base {evidence.run.path}",
+        "--prior flow in training",
+        "--prior vamp in training",
+    ]
     if isinstance(beta, int | float) and beta < 1.0:
         numbers["beta"] = beta
-        helps = f"--beta 1 (it is {beta:g}, so that the rate hardly counts); or {helps}"
+        helps = [f"--beta 1 (it is {beta:g}, so that the rate hardly counts)", *helps]
     return Finding(
         "prior-hole",
         "codes of data and codes from the prior lie apart, so that samples begin where the decoder "
@@ -199,7 +268,7 @@ def hole(evidence: Evidence) -> Finding | None:
         f"a classifier of codes (logistic, in their squares and products) ranks {len(ours):,} "
         f"codes of data above codes of the prior in {100 * area:.1f} % of held-out pairs (50 % "
         f"were they one); KL(q(z) ‖ p(z)) at least {number(nats)} nats",
-        helps,
+        advise(evidence, *helps),
         numbers,
     )
 
@@ -213,7 +282,8 @@ def free_prior(evidence: Evidence) -> str | None:
         return "codes are indices, of which the bound's rate says the same"
     if evidence.context("test"):
         return "the prior is one for each condition"
-    return None
+    count = len(evidence.x("train")) + len(evidence.x("test"))
+    return None if count >= JUDGED else f"not told: {count} codes, fewer than {JUDGED}"
 
 
 def _draws(evidence: Evidence, split: str) -> Tensor:

@@ -8,16 +8,18 @@ from typing import Any
 
 from ..errors import LowerboundError
 from ..runs import Run
-from . import codes, game, likelihood, training
+from . import codes, game, likelihood, solved, training
 from .check import Check
 from .evidence import Evidence
 from .finding import SETTLES, Diagnosis, Finding, ordered
 
 #: What is asked of every run. Each of them stands alone: another is added by adding a line.
+#: Of two that name one cause the first is told: what looks at codes, before what they cause.
 CHECKS: tuple[Check, ...] = (
     *training.CHECKS,
-    *likelihood.CHECKS,
+    *solved.CHECKS,
     *codes.CHECKS,
+    *likelihood.CHECKS,
     *game.CHECKS,
 )
 
@@ -61,6 +63,8 @@ def diagnose(
             found = each.look(evidence) if why is None else None
         except LowerboundError as error:  # data that are no longer there, numbers that are none
             why, found = str(error), None
+        if found is not None and not found.told:
+            why, found = "not told: a number came out as none", None
         if why is not None:
             passed_over[each.name] = why
         else:
@@ -75,7 +79,7 @@ def diagnose(
         str(opened.path),
         model,
         _told(findings),
-        tuple(evidence.measured.items()),
+        tuple((n, text) for n, text in evidence.measured.items() if "nan" not in text.split()),
         tuple(checked),
         passed_over,
     )
@@ -83,5 +87,7 @@ def diagnose(
 
 def _told(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """By weight, without advice that is none once a cause that stands before it is known."""
-    settled = {other for each in findings for other in SETTLES.get(each.cause, ())}
+    settled = {
+        other for each in findings for other in (*SETTLES.get(each.cause, ()), *each.settles)
+    }
     return ordered(each for each in findings if each.cause not in settled)

@@ -15,6 +15,7 @@ from ..errors import LowerboundError
 from ..evaluation import LogLikelihood, estimate_log_likelihood, held_out_contexts
 from ..evaluation.codes import Codes, encode_all
 from ..evaluation.conditional import counted
+from ..evaluation.decoding import evaluating
 from ..evaluation.effort import affordable
 from ..training.phase import Phase
 from ..training.schedules import Clock
@@ -67,6 +68,11 @@ class Evidence:
     # What is written in the run
 
     @property
+    def recipe(self) -> Any:
+        """Of the library's own its name, else the function, or None where it is not known."""
+        return self.run.recipe
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """Of the recipe."""
         return self.info["arguments"]
@@ -110,7 +116,7 @@ class Evidence:
         """Phases that descend on something of their own."""
         return len(self.run.built.phases)
 
-    def curve(self, split: str) -> Curve | None:
+    def curve(self, split: str, of: str | None = None) -> Curve | None:
         """What the run minimised, as it was reported.
 
         The loss of its only phase; −bound where the objective itself changes. Adversaries have no
@@ -118,6 +124,7 @@ class Evidence:
 
         Args:
             split: ``"train"``, or ``"held out"`` for validation or test, whichever was looked at.
+            of: another quantity that was reported, ``"bound"``.
         """
         lines = [line for line in self.metrics if ("learning_rate" in line) == (split == "train")]
         rates = [
@@ -128,7 +135,8 @@ class Evidence:
         if not lines or not rates:
             return None
         told = [without_phase(line) for line in lines]
-        name = next((n for n in self._wanted() if n in told[0]), None)
+        wanted = self._wanted() if of is None else (of,)
+        name = next((n for n in wanted if n in told[0]), None)
         if name is None:
             return None
         rows = [(line["step"], line[name]) for line in told if line.get(name) is not None]
@@ -246,6 +254,11 @@ class Evidence:
         x, context = self._examples["test"]
         return encode_all(self.model, x, *context, reconstruct=False)
 
+    @property
+    def exact(self) -> bool:
+        """Whether the model knows log p(x) and its posterior: nothing is amortized."""
+        return hasattr(self.model, "log_prob")
+
     @cached_property
     def log_likelihood(self) -> LogLikelihood:
         """Of the test examples, by importance sampling, units of x; a few samples each."""
@@ -264,14 +277,23 @@ class Evidence:
     def values(self) -> Tensor:
         """log p(x) of the test examples, nats of the stored values, ``(n,)``: exact if the model
         knows it, else as `log_likelihood` estimates it, which is a little below."""
-        x, context = self._examples["test"]
-        if hasattr(self.model, "log_prob"):
-            with torch.no_grad():
-                found = torch.cat([self.model.log_prob(part) for part in x.split(256)])
-        else:
-            found = self.log_likelihood.values
+        if self.exact:
+            return self.exact_values("test")
+        found = self.log_likelihood.values
+        context = self._examples["test"][1]
         shift, _ = counted(self.model, self.spec, *(c[: len(found)] for c in context))
         return found + shift
+
+    def exact_values(self, split: str) -> Tensor:
+        """log p(x) of examples of a split by a model that knows it, nats of stored values."""
+        x, context = self._examples[split]
+        with evaluating(self.model), torch.no_grad():
+            found = [
+                self.model.log_prob(part, *(c[i * 256 : (i + 1) * 256] for c in context))
+                for i, part in enumerate(x.split(256))
+            ]
+        shift, _ = counted(self.model, self.spec, *context)
+        return torch.cat(found) + shift
 
 
 class _Chosen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,8 @@ CAUSES: dict[str, str] = {
     "blur": "reconstructions are blurred",
 }
 
+#: Of a model that is worse than an untrained one, what is seen in it says nothing by itself.
+CONSEQUENCES = tuple(CAUSES)[tuple(CAUSES).index("sigma-vanishes") :]
 _OF_LENGTH = ("learning-rate-low", "too-short", "overfitting")
 #: What is not told beside a cause: a curve that diverged, or broke off, has no end to speak of.
 SETTLES: dict[str, tuple[str, ...]] = {
@@ -49,6 +51,7 @@ class Finding:
         evidence: what was measured, with numbers and units.
         helps: the flags that help, and why.
         numbers: the evidence for programs.
+        settles: causes that are not told beside this finding, for they follow from it.
     """
 
     cause: str
@@ -56,9 +59,15 @@ class Finding:
     evidence: str
     helps: str
     numbers: dict[str, Any] = field(default_factory=dict)
+    settles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        assert self.cause in CAUSES, self.cause
+        assert {self.cause, *self.settles} <= set(CAUSES), self.cause
+
+    @property
+    def told(self) -> bool:
+        """Whether it rests on numbers: what came out as none is no evidence."""
+        return not any(map(_is_nan, _flat(self.numbers)))
 
     @property
     def weight(self) -> float:
@@ -161,6 +170,21 @@ def number(value: float) -> str:
     else:
         text = f"{value:,.0f}" if size >= 1000 else f"{value:.2f}" if size >= 1 else f"{value:.4g}"
     return text.replace("-", "−")
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    """All values inside lists and mappings."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield value
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _plain(value: Any) -> Any:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from torch import Tensor
 
+from . import check
+from .advice import advise
 from .check import Check
 from .evidence import Evidence
 from .finding import Finding, number
@@ -27,7 +29,7 @@ def a_game(evidence: Evidence) -> str | None:
     if evidence.model is None:
         return "there is no trained model"
     known = all(hasattr(evidence.model, name) for name in ("judge", "draw", "decode"))
-    return None if known else "the model has no discriminator of data"
+    return check.enough(evidence) if known else "the model has no discriminator of data"
 
 
 def overpowered(evidence: Evidence) -> Finding | None:
@@ -46,8 +48,14 @@ def overpowered(evidence: Evidence) -> Finding | None:
         "learns little from it",
         f"{share:.1%} of {len(x):,} held-out examples and as many samples told apart; mean logits "
         f"{number(float(real.mean()))} and {number(float(fake.mean()))}",
-        "--discriminator-rate 0.5 or less, --discriminator-steps 1, a larger --penalty-weight, "
-        "--augment all for few images; more steps if the run is short",
+        advise(
+            evidence,
+            "--discriminator-rate 0.5 or less",
+            "--discriminator-steps 1",
+            "a larger --penalty-weight",
+            *(["--augment all for few images"] * (evidence.spec.kind == "image")),
+            "more --steps if the run is short",
+        ),
         {"told_apart": share, "real_logit": float(real.mean()), "fake_logit": float(fake.mean())},
     )
 
@@ -103,8 +111,13 @@ def collapsed(evidence: Evidence) -> Finding | None:
         "samples are much more alike than data are: the generator makes few things again and again",
         f"{share:.1%} of {len(samples):,} samples are nearer to another sample than all but "
         f"{NEAR:.0%} of the data are to other data",
-        "--penalty r1 with a larger --penalty-weight, --discriminator-steps 2, --augment all, or "
-        "--loss wasserstein",
+        advise(
+            evidence,
+            "--penalty r1 with a larger --penalty-weight",
+            "--discriminator-steps 2",
+            *(["--augment all"] * (evidence.spec.kind == "image")),
+            "--loss wasserstein",
+        ),
         {"crowded": share},
     )
 

@@ -13,7 +13,9 @@ from ..distributions.families import LOG_SCALE_RANGE
 from ..evaluation.codes import posterior_mean
 from ..evaluation.decoding import evaluating
 from . import check
+from .advice import advise, has
 from .check import Check
+from .codes import given_up
 from .evidence import Evidence
 from .finding import Finding, number
 
@@ -48,22 +50,26 @@ def wrong(evidence: Evidence) -> Finding | None:
     reason = getattr(model, "no_likelihood", None)
     if family is None or supports is None or spec.support in supports:
         return None
+    if not supports and not has(evidence, "likelihood"):
+        # Of such decoders no data are: the recipe does without a likelihood, and nothing is wrong.
+        evidence.measured["log p(x)"] = f"none: {reason}"
+        return None
     told = getattr(family, "not_a_likelihood", {}).get(spec.support)
     name = type(family).__name__
     low, high = number(spec.low), number(spec.high)
     levels = f"{spec.levels} levels" if spec.levels else "continuous values"
-    helps = f"--likelihood {_FITS.get(spec.support, 'auto')}"
+    helps = [f"--likelihood {_FITS.get(spec.support, 'auto')}"]
     if name == "Bernoulli":
-        helps += "; or --binarize stochastic, to make the data what a Bernoulli is of"
+        helps += ["or --binarize stochastic, to make the data what a Bernoulli is of"]
     elif name == "Gaussian":
-        helps += "; or --dequantize uniform, to give the data a density"
+        helps += ["or --dequantize uniform, to give the data a density"]
+    of = f"of {' or '.join(sorted(supports))} data" if supports else "of no data"
     return Finding(
         "wrong-likelihood",
         f"a {name} is no likelihood of such data: {told or reason}. Its loss is no −log p(x), can "
         "be compared with nothing, and its best parameters are others than those of the data",
-        f"data with {levels} from {low} to {high} ({spec.support}); the likelihood is one of "
-        f"{' or '.join(sorted(supports))} data",
-        helps,
+        f"data with {levels} from {low} to {high} ({spec.support}); the likelihood is one {of}",
+        advise(evidence, *helps),
         {"family": name, "support": spec.support},
     )
 
@@ -135,8 +141,12 @@ def sigma_vanishes(evidence: Evidence) -> Finding | None:
         f"spread, or below {NARROW:g} of it where they repeat (least {number(least)}), in "
         f"{len(columns)} of {relative.shape[1]} columns; about "
         f"{number(gained)} nats of log p(x) come from there",
-        "--likelihood.sigma optimal or --likelihood.sigma fixed --likelihood.value 0.1; "
-        "--dequantize uniform where the data are rounded; leave out columns that never vary",
+        advise(
+            evidence,
+            "--likelihood.sigma optimal or --likelihood.sigma fixed --likelihood.value 0.1",
+            "--dequantize uniform where the data are rounded",
+            "leave out columns that never vary",
+        ),
         {"share": share, "columns": columns[:50], "least": least, "gained": gained},
     )
 
@@ -173,16 +183,16 @@ def sigma_off(evidence: Evidence) -> Finding | None:
         says = f"σ has grown to {number(explodes)} times the spread of the data themselves; " + says
     kind = evidence.arguments.get("likelihood")
     fixed = isinstance(kind, dict) and kind.get("sigma") == "fixed"
-    helps = "--likelihood.sigma optimal, the maximizer of the bound, which follows the errors"
+    helps = ["--likelihood.sigma optimal, the maximizer of the bound, which follows the errors"]
     if factor > 1 and not fixed:
-        helps += "; the errors are larger than in training: more data, a smaller model"
+        helps += ["the errors are larger than in training: more data, a smaller model"]
     return Finding(
         "sigma-off",
         says,
         f"root mean square of (x − mean)/σ is {number(factor)}"
         f"{'' if shared else ' in the middle column'}, 1 where σ is right; about "
         f"{number(cost)} nats of log p(x) are lost by it",
-        helps,
+        advise(evidence, *helps),
         {"factor": factor, "cost": cost, "of_spread": explodes},
     )
 
@@ -210,16 +220,12 @@ def beaten(evidence: Evidence) -> Finding | None:
         "on the same examples"
     )
     numbers = {"ahead": ahead, "error": error, "rate": rate}
-    # Codes that do not even part the data in two, and more is left unsaid than they say.
-    if rate is not None and rate < min(ahead, math.log(2.0)):
-        return Finding(
-            "posterior-collapse",
-            "the codes say less of the data than what the model misses: it has settled on little "
-            "more than their mean and spread, and the objective keeps it there",
-            f"{text}; rate {number(rate)} nats",
-            _richer(evidence),
-            numbers,
-        )
+    # Codes that do not even part the data in two, and more is left unsaid than they say. Of a model
+    # that knows its posterior they say what the best such model says: it is too simple.
+    if rate is not None and not evidence.exact and rate < min(ahead, math.log(2.0)):
+        says = "the codes say less of the data than what the model misses: it has settled on "
+        says += "little more than their mean and spread, and the objective keeps it there"
+        return given_up(evidence, says, f"{text}; rate {number(rate)} nats", numbers)
     return Finding(
         "underfitting",
         f"the data are described better by {name} than by the model",
@@ -230,15 +236,25 @@ def beaten(evidence: Evidence) -> Finding | None:
 
 
 def _richer(evidence: Evidence) -> str:
+    """More to describe data with, by options that the recipe has."""
+    told = evidence.arguments
     few = evidence.spec.dimensions <= _FEW and evidence.spec.kind == "vector"
-    flow = "a flow, whose density is exact: --recipe neural-spline; " if few else ""
-    size = evidence.arguments.get("latent_dim") or (
-        math.prod(evidence.model.latent_shape) if evidence.probabilistic else None
-    )
-    more = f"--latent-dim {2 * size} (it is {size}), " if isinstance(size, int) else ""
-    return (
-        f"{flow}{more}--recipe iwae, --prior gaussian-mixture, a wider network (--hidden 256,256)"
-    )
+    pieces = ["a flow, whose density is exact: --recipe neural-spline"] if few else []
+    count, size = told.get("components"), told.get("latent_dim")
+    if isinstance(count, int):
+        pieces = [f"--components {2 * count} (it is {count})", *pieces]
+    if told.get("covariance") in ("tied", "diagonal", "spherical"):
+        pieces.append(f"--covariance full (it is {told['covariance']})")
+    if size is None and evidence.probabilistic:
+        size = math.prod(evidence.model.latent_shape)
+    linear = evidence.exact and evidence.solved and "latent_dim" in told
+    if isinstance(size, int) and not (linear and 2 * size >= evidence.spec.dimensions):
+        pieces.append(f"--latent-dim {2 * size} (it is {size})")
+    if linear:
+        pieces.append("a decoder that is not linear: --recipe vae")
+    elif has(evidence, "posterior"):
+        pieces += ["--recipe iwae", "--prior gaussian-mixture"]
+    return advise(evidence, *pieces, "a wider network: --hidden 256,256")
 
 
 def has_reference(evidence: Evidence) -> str | None:
@@ -309,10 +325,25 @@ def blur(evidence: Evidence) -> Finding | None:
         "reconstructions lack the fine detail of the data",
         f"energy of the finest detail (variance of the Laplacian) of held-out reconstructions is "
         f"{100 * ratio:.0f} % of the data's",
-        "--latent-dim (more), --network conv with wider --hidden, a smaller --beta, "
-        "--recipe hierarchical-vae",
+        _sharper(evidence),
         {"kept": ratio},
     )
+
+
+def _sharper(evidence: Evidence) -> str:
+    told = evidence.arguments
+    count, beta = told.get("components"), told.get("beta")
+    pieces: list[str] = []
+    if isinstance(count, int):
+        pieces.append(f"--components {2 * count} (it is {count}: each has one picture)")
+    if "latent_dim" in told:
+        size = math.prod(evidence.model.latent_shape)
+        pieces.append(f"--latent-dim {2 * size} (it is {size})")
+    if isinstance(beta, int | float) and beta > 1.0:
+        pieces.append(f"--beta 1 (it is {beta:g})")
+    if has(evidence, "posterior"):
+        pieces += ["--network conv with wider --hidden", "--recipe hierarchical-vae"]
+    return advise(evidence, *pieces)
 
 
 def images(evidence: Evidence) -> str | None:
@@ -324,7 +355,9 @@ def images(evidence: Evidence) -> str | None:
     able = all(hasattr(evidence.model, name) for name in ("encode", "decode"))
     if not able or getattr(evidence.model, "bijective", False):
         return "the model makes no reconstructions"
-    return None if min(evidence.spec.event_shape[-2:]) >= 5 else "the images are too small"
+    if min(evidence.spec.event_shape[-2:]) < 5:
+        return "the images are too small"
+    return check.enough(evidence)
 
 
 def _fine(images: Tensor) -> Tensor:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from . import check
+from .advice import advise
 from .check import Check
 from .evidence import Curve, Evidence
-from .finding import Finding, number
+from .finding import CONSEQUENCES, Finding, number
 from .series import NOISE, left_to_learn, noise_of, since_best, worst_rise
 
 #: Adam's step is about the learning rate; 1e-3 is what its authors propose (Kingma & Ba 2015), and
@@ -43,8 +44,7 @@ def died(evidence: Evidence) -> Finding | None:
         "diverged",
         "the loss or a gradient became infinite or no number, and training stopped there",
         f"{error.partition(';')[0]}; learning rate {rate:g}",
-        f"--learning-rate {_smaller(rate):g}, --warmup 500, --clip 1; --precision float32 if it "
-        "was bfloat16",
+        f"{_gentler(rate)}; --precision float32 if it was bfloat16",
         {"step": status.get("step"), "learning_rate": rate},
     )
 
@@ -75,7 +75,7 @@ def rate_too_high(evidence: Evidence) -> Finding | None:
     found = worst_rise(values)
     assert found is not None
     rate = evidence.training["learning_rate"]
-    helps = f"--learning-rate {_smaller(rate):g}, --warmup 500, --clip 1"
+    helps = _gentler(rate)
     tail = values[-max(3, len(values) // 10) :]
     end, start = float(np.median(tail)), evidence.start
     numbers = {"first": float(values[0]), "last": end, "greatest": float(values.max())}
@@ -93,26 +93,44 @@ def rate_too_high(evidence: Evidence) -> Finding | None:
                 f"{number(end)} at the end; learning rate {rate:g}",
                 helps,
                 numbers,
+                CONSEQUENCES,
             )
-    learned = found.learned if start is None else max(0.0, start - values[: found.place + 1].min())
-    if found.rise > NOISE * noise and found.rise > GIVES_BACK * learned > 0.0:
+    # In units of all that the run learned: what is given back of the first few steps' gain is no
+    # leap, and is soon won again.
+    learned = (values[0] if start is None else max(start, values[0])) - values.min()
+    if found.rise > NOISE * noise and found.rise > GIVES_BACK * learned > 0.0 and _leaps(evidence):
         return Finding(
             "learning-rate-high",
-            "the loss leaps up, and more than half of what was learned until then is lost",
+            "the loss leaps up, by more than half of all that the run has learned",
             f"{_called(curve)} rises by {number(found.rise)} at step {steps[found.place]:,.0f}, "
-            f"after {number(learned)} were learned; {NOISE:g} σ of the noise between two reports "
-            f"is {number(NOISE * noise)}; learning rate {rate:g}",
+            f"where {number(float(learned))} were learned in all; {NOISE:g} σ of the noise between "
+            f"two reports is {number(NOISE * noise)}; learning rate {rate:g}",
             helps,
             {**numbers, "rise": found.rise},
         )
     return None
 
 
+def _leaps(evidence: Evidence) -> bool:
+    """Whether the bound leaps with the loss, where it is reported.
+
+    A weighted objective (β) magnifies what is small by itself, and trades one part of the bound
+    for the other: the bound is in nats whatever the weights, and has to leap as well.
+    """
+    curve = evidence.curve("train", "bound")
+    if curve is None or len(curve.values) < 3:
+        return True
+    found = worst_rise(curve.values)
+    assert found is not None
+    learned = curve.values[0] - curve.values.min()
+    return found.rise > max(NOISE * noise_of(curve.values), GIVES_BACK * learned)
+
+
 def stopped_early(evidence: Evidence) -> Finding | None:
     """Whether the descent was still under way when the run ended, and why."""
     curve = evidence.curve("held out")
-    if curve is None or len(curve.values) < 5:
-        curve = evidence.curve("train")  # a short run: few looks at what was held out
+    if curve is None or len(curve.values) < 5 or _few(evidence, curve):
+        curve = evidence.curve("train")  # few looks at what was held out, or at few examples
     assert curve is not None
     found = left_to_learn(curve.clock, curve.values)
     if found is None:
@@ -159,7 +177,7 @@ def over_fits(evidence: Evidence) -> Finding | None:
     curve, trained = evidence.curve("held out"), evidence.curve("train")
     if curve is None or trained is None or curve.split == "train" or len(curve.values) < 5:
         return None
-    if evidence.training.get("patience") is not None:
+    if _few(evidence, curve) or evidence.training.get("patience") is not None:
         return None  # the best weights are what was kept
     found = since_best(curve.values)
     assert found is not None
@@ -192,21 +210,32 @@ def over_fits(evidence: Evidence) -> Finding | None:
             f"{examples:,} training examples of {evidence.spec.dimensions:,} numbers"
             + (f" for {weights:,} weights; " if weights else "; ")
             + text,
-            f"more data; else a smaller model (--hidden 32, --latent-dim 2), {stop}, "
-            "--weight-decay 1e-3",
+            advise(
+                evidence,
+                "more data",
+                ("else a smaller model", ("--hidden 32", "--latent-dim 2")),
+                stop,
+                "--weight-decay 1e-3",
+            ),
             numbers,
         )
     beta = evidence.arguments.get("beta")
+    weighs = []
     if isinstance(beta, int | float) and beta < 1.0:
         numbers["beta"] = beta
-        stop = (
-            f"--beta 1 (it is {beta:g}: the rate, which keeps codes apart, hardly counts); {stop}"
-        )
+        weighs = [f"--beta 1 (it is {beta:g}: the rate, which keeps codes apart, hardly counts)"]
     return Finding(
         "overfitting",
         "the model learns its training examples by heart: " + _who(evidence, numbers),
         text,
-        f"{stop}; a smaller model (--hidden), --weight-decay 1e-3, more data",
+        advise(
+            evidence,
+            *weighs,
+            stop,
+            ("a smaller model", ("--hidden",)),
+            "--weight-decay 1e-3",
+            "more data",
+        ),
         numbers,
     )
 
@@ -231,6 +260,12 @@ def _who(evidence: Evidence, numbers: dict) -> str:
     )
 
 
+def _few(evidence: Evidence, curve: Curve) -> bool:
+    """Whether a held-out curve is of too few examples to tell anything."""
+    count = evidence.spec.validation if curve.split == "validation" else evidence.spec.test
+    return count < check.LEAST
+
+
 def _weights(evidence: Evidence) -> int | None:
     if evidence.model is None:
         return None
@@ -250,6 +285,10 @@ def _called(curve: Curve) -> str:
 def _smaller(rate: float) -> float:
     """A tenth, or what Adam's authors propose, whichever is less."""
     return min(rate / 10.0, ADAM) if rate > ADAM else rate / 10.0
+
+
+def _gentler(rate: float) -> str:
+    return f"--learning-rate {_smaller(rate):g}, --warmup 500, --clip 1"
 
 
 def _rounded(steps: float) -> float:

@@ -121,7 +121,7 @@ class Head(Reducible):
         inputs = []
         for part, own in zip(parts, leads, strict=True):
             event = part.shape[len(own) :]
-            inputs.append(part.expand(*lead, *event).reshape(lead.numel(), *event))
+            inputs.append(part.expand(*lead, *event).reshape(math.prod(lead), *event))
         return lead, self.network(*inputs)
 
 

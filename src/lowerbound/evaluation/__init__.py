@@ -4,6 +4,7 @@ from .amortization import amortization_gap
 from .annealing import Anneal, Annealed, Store, anneal, sandwich
 from .annealing.measure import Ask
 from .arithmetic import baseline_bits_per_dim, bits_per_dim, mean_and_error
+from .chosen import choose_examples, shuffled
 from .codes import Codes, encode_all, posterior_mean
 from .conditional import held_out_contexts, prior_monte_carlo
 from .evaluate import evaluate
@@ -32,6 +33,7 @@ __all__ = [
     "anneal",
     "baseline_bits_per_dim",
     "bits_per_dim",
+    "choose_examples",
     "encode_all",
     "estimate_log_likelihood",
     "evaluate",
@@ -40,4 +42,5 @@ __all__ = [
     "posterior_mean",
     "prior_monte_carlo",
     "sandwich",
+    "shuffled",
 ]

@@ -12,8 +12,8 @@ from torch import Tensor
 from ..data import DataSpec, Prepare, Split, held_out
 from .conditional import held_out_contexts
 
-#: Of data that are drawn (binarized, dequantized), splits up to this size are prepared whole, so
-#: that an example is the same x in every measurement, whichever others are measured.
+#: Of data that are drawn (binarized, dequantized, masked), splits up to this size are prepared
+#: whole, so that an example is the same x in every measurement, whichever others are measured.
 _WHOLE = 60_000
 
 
@@ -33,6 +33,16 @@ class Chosen(NamedTuple):
     of: int
 
 
+def shuffled(count: int, seed: int = 0) -> Tensor:
+    """All positions of a split in the order in which a part of them is taken, int64 ``(count,)``.
+
+    >>> shuffled(5, 1).sort().values.tolist()
+    [0, 1, 2, 3, 4]
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(count, generator=generator)
+
+
 def choose_examples(
     model: Any, split: Split, spec: DataSpec, limit: int | None = None, seed: int = 0
 ) -> Chosen:
@@ -43,20 +53,23 @@ def choose_examples(
         split: where they come from.
         spec: says what x is.
         limit: so many at most.
-        seed: of the shuffle; binarization and dequantization are always drawn from seed 0.
+        seed: of the shuffle, the one of `lowerbound.evaluate`: all parts of an evaluation are of
+            the same examples; binarization and dequantization are always drawn from seed 0.
     """
     count = len(split)
     positions = torch.arange(count)
     if limit is not None and limit < count:
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-        positions = order[:limit]
+        positions = shuffled(count, seed)[:limit]
     drawn = spec.binarize == "stochastic" or spec.dequantize == "uniform"
-    if len(positions) == count:
+    # Masks are drawn one after the other, too.
+    drawn = drawn or getattr(getattr(model, "condition", None), "of_x", False)
+    if len(positions) == count or (drawn and count <= _WHOLE):
         x = held_out(split, spec)
-    elif drawn and count <= _WHOLE:
-        x = held_out(split, spec)[positions]
-    else:
-        with torch.no_grad():
-            x = Prepare(spec)(split.stored(positions), torch.Generator().manual_seed(0))
+        context = held_out_contexts(model, x, split)
+        if len(positions) < count:
+            x, context = x[positions], tuple(each[positions] for each in context)
+        return Chosen(x, context, positions.numpy(), count)
+    with torch.no_grad():
+        x = Prepare(spec)(split.stored(positions), torch.Generator().manual_seed(0))
     context = held_out_contexts(model, x, split, positions)
     return Chosen(x, context, positions.numpy(), count)

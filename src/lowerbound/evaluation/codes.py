@@ -50,15 +50,13 @@ class Codes:
     def active_units(self) -> int | None:
         """Latent dimensions whose posterior mean moves with x: ``Var_x(E_q[z]) > 0.01``.
 
-        ``None`` of indices, which have no variance.
+        ``None`` of indices, which have no variance, and of a single datum, which has none either.
 
         References:
             Burda, Grosse, Salakhutdinov: Importance weighted autoencoders. arXiv 1509.00519, 5.2.
         """
-        if self.index:
+        if self.index or len(self.means) < 2:
             return None
-        if len(self.means) < 2:
-            return 0
         return int((self.means.double().var(0) > 0.01).sum())
 
 

@@ -141,12 +141,17 @@ def evaluate(
         by_prior = prior_monte_carlo(
             model, x, *context, samples=samples, rows=rows, precision=precision, seed=seed
         )
-    # From the same draws as the estimate, so that a bound never stands above it by chance.
     rate = None if codes is None else codes.rate
-    rate = rate if found is None or found.samples == 1 else found.rate
-    rate = found.rate if rate is None and found is not None else rate
+    distortion = None if found is None else found.distortion
+    if found is not None and rate is not None and exact:
+        # Where log p(x) and the posterior are known every weight is log p(x): what the drawn rate
+        # is off by the drawn distortion is off by, too, and together they leave no noise.
+        distortion = found.distortion + found.rate - rate
+    elif found is not None and (rate is None or found.samples > 1):
+        # From the same draws as the estimate, so that a bound never stands above it by chance.
+        rate = found.rate
     shift, dimensions = counted(model, spec, *context)
-    bound = None if found is None or rate is None else shift - found.distortion - rate
+    bound = None if distortion is None or rate is None else shift - distortion - rate
     values: Tensor | None = None
     if exact:
         values = shift + _exact(model, x, *context)
@@ -191,7 +196,7 @@ def evaluate(
         no_likelihood=reason,
         bound=None if bound is None else Bound(*mean_and_error(bound)),
         rate=None if rate is None else mean_and_error(rate)[0],
-        distortion=None if found is None else mean_and_error(found.distortion - shift)[0],
+        distortion=None if distortion is None else mean_and_error(distortion - shift)[0],
         active_units=codes.active_units if probabilistic and codes is not None else None,
         latent_dim=_latent_dim(model) if codes is None else codes.means.shape[1],
         kl_per_dimension=_kl_per_dimension(codes),

@@ -96,13 +96,12 @@ class RateDistortion:
                     f"expected runs on the same data, came {key} {first[0][key]} of "
                     f"{first[1].path} and {about[key]} of {run.path}; compare them apart"
                 )
-            beta = run.info["arguments"].get("beta", 1.0 if run.info["recipe"] == "vae" else None)
-            points.append(Point(run.path.name, beta, found.rate, found.distortion))
+            points.append(Point(run.path.name, beta_of(run), found.rate, found.distortion))
         if first is None:
             raise LowerboundError("expected at least one run, came none")
         about, _, found = first
         dimensions = found.dimensions or math.prod(found.data["event_shape"])
-        points.sort(key=lambda point: point.rate)
+        points.sort(key=lambda point: point[2:])
         return cls(tuple(points), str(about["name"]), float(dimensions))
 
     @classmethod
@@ -111,9 +110,18 @@ class RateDistortion:
     ) -> RateDistortion:
         """Points that were measured elsewhere: mappings of `Point`'s fields."""
         found = [Point(p["name"], p.get("beta"), p["rate"], p["distortion"]) for p in points]
-        return cls(tuple(sorted(found, key=lambda p: p.rate)), data, float(dimensions))
+        return cls(tuple(sorted(found, key=lambda p: p[2:])), data, float(dimensions))
 
 
+def beta_of(run: Run) -> float | None:
+    """The weight of the rate in a run's training; None of a recipe that has none."""
+    if run.info["recipe"] in _OTHER_BETA:
+        return None
+    return run.info["arguments"].get("beta", 1.0 if run.info["recipe"] == "vae" else None)
+
+
+#: Recipes whose beta weighs something else: a total correlation, a share of the bound.
+_OTHER_BETA = ("beta-tcvae", "multisample", "vq-vae", "vq-vae-2")
 _ABOUT = ("name", "split", "event_shape", "binarize", "dequantize", "levels", "examples")
 
 

@@ -165,7 +165,7 @@ class Reconstruction:
         if self.psnr is not None:
             rows.append(Row("PSNR", f"{self.psnr:.2f}", "dB", "", "10 log₁₀ 1 / MSE"))
         if self.ssim is not None:
-            text = "Gaussian windows of 11 x 11 pixels; 1 is equal"
+            text = "Gaussian windows of 11 x 11 pixels inside the image (none over its edge)"
             rows.append(Row("SSIM", with_error(self.ssim, self.ssim_error), "", "", text))
         if self.sampled_mse is not None:
             text = "the same with z drawn from the posterior, as the rate pays for"

@@ -112,7 +112,8 @@ class Evaluation:
         bound: of a model with a likelihood and a prior.
         rate: mean KL(q(z|x) || p(z)), nats.
         distortion: mean E_q[-log p(x|z)], nats, of the stored values.
-        active_units: latent dimensions in use, ``Var_x(E_q[z]) > 0.01``.
+        active_units: latent dimensions in use, ``Var_x(E_q[z]) > 0.01``; ``None`` of indices, and
+            of a single example.
         latent_dim: numbers in a code.
         kl_per_dimension: the rate's parts, nats, where posterior and prior factorise.
         squared_error: mean ``||x - E[x|z]||^2`` at the posterior mean, summed over the datum, in
@@ -293,6 +294,9 @@ class Evaluation:
             text = f"{book['usage']:.1%}; as many equally frequent entries would tell as much: "
             text += f"{number(book['perplexity'])} (perplexity)"
             rows.append(Row("codebook entries used", used, levels, "", text))
+        if self.active_units is None and self._of_one():
+            text = "undefined of one example: it has no variance"
+            rows.append(Row("active units", "–", f"of {self.latent_dim}", "", text))
         if self.active_units is not None:
             text = "variance over x of E_q[z] > 0.01"
             rows.append(
@@ -309,6 +313,11 @@ class Evaluation:
                 text = f"{_AT[self.error_at]}, x as the model sees it"
             rows.append(Row("squared error", number(self.squared_error), "per example", "", text))
         return rows
+
+    def _of_one(self) -> bool:
+        """Whether codes that are numbers were measured by a single example."""
+        numbers = self.rate is not None and self.error_at in ("posterior mean", "denoised")
+        return numbers and self.data["examples"] == 1
 
     def _beside(self) -> str:
         """What bits/dim are of, and the baseline that knows nothing of the data."""

@@ -146,7 +146,10 @@ class Annealing:
             beside: the baseline, in words.
         """
         found = self.log_likelihood
+        noise = self.settings.get("noise_std")
         name = of_what("−log p(x)", given) + ", AIS"
+        if noise is not None:  # of another likelihood than the rows above
+            name += f", noise σ = {noise:g}"
         note = [found.note]
         if self.examples != examples:
             note.append(f"over {self.examples:,} of these examples")

@@ -238,7 +238,7 @@ def _forecasts(model: Any, spec: DataSpec, x: Tensor, *context: Tensor) -> dict[
         return empty
     past = model.pack(x[:, :given], *(c[:, :given] for c in context))
     since = between(model, past, length - given, *(c[:, given:] for c in context))
-    found = model.roll(model.last(past, _DRAWS), since)
+    found = model.roll(model.last(past, _DRAWS), since, model.hop)
     truth = x[:, given:]
     known = ~truth.isnan()
     scale = torch.as_tensor(spec.scale, device=device, dtype=dtype)

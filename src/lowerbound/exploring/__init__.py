@@ -9,6 +9,7 @@ from .codes import MapOfRun, interpolate, map_codes, plane, traverse, vary
 from .editing import Edited, analogy, attributes, edit
 from .examples import Example, take
 from .found import Found, search
+from .ways import codes_of, decode_codes
 from .writing import write_cells
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "MapOfRun",
     "analogy",
     "attributes",
+    "codes_of",
+    "decode_codes",
     "edit",
     "interpolate",
     "map_codes",

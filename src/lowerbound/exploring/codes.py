@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .. import conditioning
 from ..conditioning import Given
 from ..errors import LowerboundError
+from ..evaluation.chosen import Chosen
 from ..latent import (
     Directions,
     Interpolation,
@@ -255,23 +256,39 @@ def map_codes(
     if len(chosen.x) < 3:
         raise LowerboundError(f"map: expected at least 3 held-out examples, came {len(chosen.x)}")
     found = latent_map(space.encode(chosen.x, *chosen.context), method)
-    labelled = test.labels is not None
-    colour = colour or ("label" if labelled else "density")
-    classes = None
-    if colour == "label" and labelled:
-        values, classes = np.asarray(test.labels)[chosen.positions], run.spec.classes
-    elif colour == "density":
-        values = density(found.points)
-    elif colour == "bound":
-        values = bounds_of(model, chosen.x, *chosen.context)
-    elif colour == "error":
-        values = reconstruction_errors(model, chosen.x, *chosen.context)
-    else:
-        values, classes = _attribute(run, test, chosen.positions, colour)
+    colour, values, classes = colour_values(run, chosen, found.points, colour)
     points = found.points if found.points.shape[1] == 2 else np.repeat(found.points, 2, 1)
     shown = spread_out(points)
     pictures = test.stored(chosen.positions[shown]).numpy()
     return MapOfRun(found, colour, values, classes, chosen.positions, shown, pictures)
+
+
+def colour_values(
+    run: Run, chosen: Chosen, points: Array, colour: str | None
+) -> tuple[str, Array, tuple[str, ...] | None]:
+    """What points of held-out examples are coloured by.
+
+    Args:
+        run: whose examples they are.
+        chosen: the examples.
+        points: theirs on the map, ``(N, 2)``.
+        colour: see :func:`map_codes`.
+
+    Returns:
+        the colour's name, its values ``(N,)``, and the classes' names where they are labels.
+    """
+    model, test = run.model, run.data().test
+    labelled = test.labels is not None
+    colour = colour or ("label" if labelled else "density")
+    if colour == "label" and labelled:
+        return colour, np.asarray(test.labels)[chosen.positions], run.spec.classes
+    if colour == "density":
+        return colour, density(points), None
+    if colour == "bound":
+        return colour, bounds_of(model, chosen.x, *chosen.context), None
+    if colour == "error":
+        return colour, reconstruction_errors(model, chosen.x, *chosen.context), None
+    return colour, *_attribute(run, test, chosen.positions, colour)
 
 
 def _attribute(

@@ -162,7 +162,10 @@ def _posterior_variance(model: Any, x: Tensor, *context: Tensor) -> Array:
             )
             q = model.encode(here, *c)
             normal = normal_factors(q)
-            variance = getattr(q, "variance", None) if normal is None else normal.variance
+            try:
+                variance = getattr(q, "variance", None) if normal is None else normal.variance
+            except NotImplementedError:
+                variance = None
             if variance is None:
                 return np.zeros(posterior_mean(q).flatten(1).shape[1])
             total = total + variance.flatten(1).double().sum(0).cpu().numpy()

@@ -206,7 +206,7 @@ class StackGAN(nn.Module):
         features = self.read(sentences.reshape(-1, sentences.shape[-1]))
         features = features.reshape(*sentences.shape[:-1], -1).expand(*lead, -1)
         codes = z.expand(*lead, -1).reshape(-1, z.shape[-1])
-        return self._point(codes, features.reshape(len(codes), -1), lead)
+        return self._point(codes, features.reshape(codes.shape[0], -1), lead)
 
     def between(self, z: Tensor, left: Tensor, right: Tensor, share: Tensor) -> Distribution:
         """Images on the way from one sentence to another: what is read of them is mixed.

@@ -79,6 +79,7 @@ class SequenceModel(nn.Module):
         masks: whether `read` is told which numbers are known.
         no_likelihood: why log p(x) must not be reported, where it must not.
         timed: whether the data say when each step was.
+        hop: steps that forecasts go ahead at once (see :meth:`roll`).
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class SequenceModel(nn.Module):
         masks: bool = True,
         no_likelihood: str | None = None,
         timed: bool = False,
+        hop: int = 1,
     ) -> None:
         super().__init__()
         self.memory, self.read = memory, read
@@ -101,6 +103,7 @@ class SequenceModel(nn.Module):
         self.event_shape, self.latent_shape = tuple(event_shape), (latent_dim,)
         self.masks, self.no_likelihood = masks, no_likelihood
         self.condition = Times() if timed else None
+        self.hop = hop
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -165,27 +168,36 @@ class SequenceModel(nn.Module):
         return z.gather(2, at.expand(samples, -1, 1, z.shape[-1]))[:, :, 0]
 
     @torch.no_grad()
-    def roll(self, z: Tensor, differences: Tensor) -> Forecast:
+    def roll(self, z: Tensor, differences: Tensor, hop: int = 1) -> Forecast:
         """States and data after each of some differences in time, one after the other.
 
         Args:
             z: ``(K, B, d)``.
             differences: ``(H,)``, or ``(B, H)``.
+            hop: a path goes on from every hop-th state; those up to the next one come from
+                there in a jump of their own each, which loses less than many short ones. 1: every
+                state comes from the one before it.
         """
         differences = differences.expand(z.shape[1], differences.shape[-1])
         states = []
-        for h in range(differences.shape[1]):
-            z = self._moved(z, differences[:, h])
-            states.append(z)
-        found = torch.stack(states, 2)
+        for some in differences.split(hop, 1):
+            found = self._moved(z, some.cumsum(1))
+            states.append(found)
+            z = found[:, :, -1]
+        found = torch.cat(states, 2)
         return Forecast(*self.decoded(found), found)
 
     def _moved(self, z: Tensor, difference: Tensor) -> Tensor:
-        """After a time that may be longer than any that was trained: in jumps of the longest."""
+        """After times that may be longer than any that was trained: in jumps of the longest.
+
+        z ``(K, B, d)``, differences ``(B, H)`` -> ``(K, B, H, d)``.
+        """
         longest = self.time.longest * self.time.unit
-        jumps = max(1, math.ceil(float(difference.max()) / longest - 1e-6))
-        for _ in range(jumps):
-            z = self.transition(z, (difference / jumps).expand(z.shape[:-1])).rsample()
+        jumps = (difference / longest - 1e-6).ceil().clamp_min(1.0)
+        z = z[:, :, None].expand(*z.shape[:2], difference.shape[1], z.shape[-1])
+        for jump in range(int(jumps.max())):
+            moved = self.transition(z, (difference / jumps).expand(z.shape[:-1])).rsample()
+            z = torch.where((jump < jumps)[..., None], moved, z)
         return z
 
     @torch.no_grad()

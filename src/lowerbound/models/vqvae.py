@@ -151,11 +151,11 @@ class CodePosterior(nn.Module):
             return PointMass(self.on_grid(self.quantizer.codes(v)), rank)
         # (B, P, heads, K) -> (B, K, heads, P)
         return IndependentCategorical(logits.permute(0, 3, 2, 1).unflatten(3, self._spatial)
-                                      .reshape(len(v), -1, *self.grid), rank)  # fmt: skip
+                                      .reshape(v.shape[0], -1, *self.grid), rank)  # fmt: skip
 
     def on_grid(self, indices: Tensor) -> Tensor:
         """``(B, P, heads)`` to ``(B, *grid)``."""
-        return indices.mT.reshape(len(indices), *self.grid)
+        return indices.mT.reshape(indices.shape[0], *self.grid)
 
     def in_rows(self, codes: Tensor) -> Tensor:
         """``(*lead, *grid)`` to ``(*lead, P, heads)``."""

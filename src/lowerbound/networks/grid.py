@@ -104,7 +104,7 @@ class GridEncoder(nn.Module):
         self.maps = _channels_last(nn.Sequential(*maps, nn.ReLU(), last))
 
     def forward(self, x: Tensor) -> Tensor:
-        count = len(x)
+        count = x.shape[0]
         x = x.flatten(0, 1) if self.film else x
         v = self.maps(x.contiguous(memory_format=torch.channels_last))  # (N·F, width, h, w)
         return v.flatten(2).mT.reshape(count, -1, v.shape[1])
@@ -169,12 +169,12 @@ class GridDecoder(nn.Module):
         self.offset = nn.Parameter(torch.zeros(self.out_shape))
 
     def forward(self, vectors: Tensor, *context: Tensor) -> Tensor:
-        count = len(vectors)
+        count = vectors.shape[0]
         if context:
             beside = torch.cat(context, 1)[:, None].expand(-1, vectors.shape[1], -1)
             vectors = torch.cat([vectors, beside], 2)
         maps = vectors.reshape(-1, math.prod(self.grid), vectors.shape[2]).mT
-        maps = maps.reshape(len(maps), -1, *self.grid)
+        maps = maps.reshape(maps.shape[0], -1, *self.grid)
         x = self.maps(maps.contiguous(memory_format=torch.channels_last))
         return x.reshape(count, *self.out_shape) + self.offset
 

@@ -54,7 +54,7 @@ class ClipDecoder(nn.Module):
         self.network = GridDecoder(width, shape, context=context, **options)
 
     def forward(self, vectors: Tensor, *context: Tensor) -> Tensor:
-        count, frames = len(vectors), self.frames
+        count, frames = vectors.shape[0], self.frames
         folded = vectors.reshape(count * frames, -1, vectors.shape[-1])
         beside = [c.repeat_interleave(frames, 0) for c in context]
         x = self.network(folded, *beside)

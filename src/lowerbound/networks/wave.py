@@ -159,7 +159,7 @@ class Upsample(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         h = self.last(F.silu(self.blocks(self.first(vectors.mT))))  # (N, phases * out, P)
-        each = h.mT.reshape(len(h), -1, self.out)  # (N, P * phases, out)
+        each = h.mT.reshape(h.shape[0], -1, self.out)  # (N, P * phases, out)
         return each.repeat_interleave(self.repeat, 1)
 
 
@@ -217,7 +217,7 @@ class _Unflat(nn.Module):
 
     def forward(self, z: Tensor, *context: Tensor) -> Tensor:
         h = self.first(torch.cat([z.flatten(1), *context], 1))
-        h = self.up(h.reshape(len(h), self.positions, 32)).mT
+        h = self.up(h.reshape(h.shape[0], self.positions, 32)).mT
         h = self.last(self.blocks(h + self.place.repeat(1, self.positions)))
         return h.reshape(-1, *self.out_shape)
 

@@ -20,6 +20,7 @@ def td_elbo(
     jumps: Jumps | None = None,
     pairs: int = 8,
     beta: float | Tensor = 1.0,
+    ahead: float | Tensor | None = None,
 ) -> Terms:
     """Bound on log p(x_t2 | x_1..x_t1) of pairs of steps, from beliefs at both.
 
@@ -27,6 +28,15 @@ def td_elbo(
 
         log p(x_t2|z_t2) + log p(z_t2|z_t1) − log p_B(z_t2|b_t2)
             − KL(q(z_t1 | z_t2, b_t1, b_t2) ‖ p_B(z_t1|b_t1))
+
+    From this alone states that carry more than x_t2 (a velocity, a frequency) are hard to come by:
+    a transition that does not read them gives no reason to store them, and the other way round. A
+    second bound on the same log p does, for z_t2 comes from the past alone in it:
+
+        E log p(x_t2|z_t2),  z_t1 ~ p_B(z_t1|b_t1),  z_t2 ~ p(z_t2|z_t1)
+
+    It is looser, the more so the longer the jump: it is taken of jumps within the reach of the most
+    frequent part alone, and its weight is to fall to zero while that of the rate rises.
 
     Steps that are missing take no part: jumps are counted in steps that are there, and conditionals
     are told the time between.
@@ -39,6 +49,7 @@ def td_elbo(
             of these bounds is one on log p(x).
         pairs: drawn for each sequence.
         beta: weight of the rate in the loss.
+        ahead: weight of the second bound in the loss; None: without it.
 
     Returns:
         loss, mean over pairs; parts ``bound``, ``distortion`` = −log p(x_t2|z_t2) and ``rate``, the
@@ -69,7 +80,13 @@ def td_elbo(
         z1, log_q = sample_with_log_prob(q)
         moved = log_q - earlier.log_prob(z1)
     rate = log_now - model.transition(z1, difference).log_prob(z2) + moved
-    return _terms(-model.log_fit(z2, x2, observed), rate, there, steps.lengths, beta)
+    foreseen = None
+    if ahead is not None:
+        z = model.transition(earlier.rsample(), difference).rsample()
+        foreseen = -ahead * model.log_fit(z, x2, observed)
+        if jumps is not None:
+            foreseen = torch.where(second - first <= jumps.reach, foreseen, 0.0)
+    return _terms(-model.log_fit(z2, x2, observed), rate, there, steps.lengths, beta, foreseen)
 
 
 def stepwise_elbo(model: Any, x: Tensor, *context: Tensor, beta: float | Tensor = 1.0) -> Terms:
@@ -99,12 +116,24 @@ def stepwise_elbo(model: Any, x: Tensor, *context: Tensor, beta: float | Tensor 
 
 
 def _terms(
-    distortion: Tensor, rate: Tensor, there: Tensor, lengths: Tensor, beta: float | Tensor
+    distortion: Tensor,
+    rate: Tensor,
+    there: Tensor,
+    lengths: Tensor,
+    beta: float | Tensor,
+    foreseen: Tensor | None = None,
 ) -> Terms:
     """The loss of a step, every sequence counting alike, and the parts of whole sequences."""
     count = there.sum(1).clamp_min(1)
-    distortion, rate = (torch.where(there, e, 0.0).sum(1) / count for e in (distortion, rate))
-    return Terms((distortion + beta * rate).mean(), parts_of(distortion * lengths, rate * lengths))
+
+    def per_step(values: Tensor) -> Tensor:
+        return torch.where(there, values, 0.0).sum(1) / count
+
+    distortion, rate = per_step(distortion), per_step(rate)
+    loss = distortion + beta * rate
+    if foreseen is not None:
+        loss = loss + per_step(foreseen)
+    return Terms(loss.mean(), parts_of(distortion * lengths, rate * lengths))
 
 
 def _at(values: Tensor, index: Tensor) -> Tensor:

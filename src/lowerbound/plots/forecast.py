@@ -31,7 +31,6 @@ def forecasts(
     level: float,
     columns: Sequence[str],
     title: str,
-    stride: int = 1,
 ) -> Figure:
     """Data up to some step, then forecasts: mean, interval and a few draws.
 
@@ -44,13 +43,12 @@ def forecasts(
         level: of the interval.
         columns: names of the D numbers.
         title: what is shown.
-        stride: steps between two of those ahead.
     """
     rows, count = min(_ROWS, len(past)), min(_COLUMNS, past.shape[2])
     figure = new_figure(7.5 if count == 1 else 4.2 * count, 1.75 * rows + 1.0, title)
     grid = figure.subplots(rows, count, squeeze=False, sharex=True)
     before = np.arange(past.shape[1])
-    ahead = past.shape[1] - 1 + stride * np.arange(1, mean.shape[1] + 1)
+    ahead = past.shape[1] - 1 + np.arange(1, mean.shape[1] + 1)
     for row in range(rows):
         for column in range(count):
             axes = style(grid[row, column])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
-from .style import HELD_OUT, MODEL, MUTED, legend, new_figure, plain, style
+from .style import HELD_OUT, MODEL, MUTED, RULE, legend, new_figure, plain, style
 
 
 def sweep(
@@ -22,7 +25,7 @@ def sweep(
 
     Args:
         trials: ``number``, ``options`` and ``value`` of those that came to their end.
-        best: the number, as an axis' label.
+        best: the number with its unit, as an axis' label.
         winner: number of the best trial.
         logs: options whose axis is logarithmic.
         title: what is shown.
@@ -30,7 +33,10 @@ def sweep(
     names = list(dict.fromkeys(name for trial in trials for name in trial["options"]))
     across = min(3, max(1, len(names)))
     down = -(-len(names) // across)
-    figure = new_figure(3.2 * across + 0.4, 2.7 * max(1, down) + 0.5, textwrap.shorten(title, 90))
+    width = 3.2 * across + 0.4
+    lines = textwrap.wrap(title, int(11 * width), max_lines=3, placeholder=" …")
+    heading = 0.3 + 0.2 * len(lines)
+    figure = new_figure(width, 2.7 * max(1, down) + heading, "\n".join(lines))
     if not names:
         figure.text(0.05, 0.5, "no trial has come to its end", color=MUTED)
         return figure
@@ -59,12 +65,32 @@ def sweep(
             axes.set_xticks(range(len(words)), words)
             axes.margins(x=0.2)
         elif name in logs:
-            axes.set_xscale("log")
+            _powers(axes, [float(value) for value in values])
         elif len(set(values)) <= 6:
             axes.set_xticks(sorted(set(values)), [f"{v:g}" for v in sorted(set(values))])
         if place % across == 0:
             axes.set_ylabel(plain(best), fontsize=9.5)
     if winner is not None:
         grid[0].plot([], [], "o", ms=8, color=MODEL, mew=0, label="best")
-        legend(grid[0], loc="best")
+        legend(grid[0], loc="best", frameon=True, edgecolor=RULE, fancybox=False)
     return figure
+
+
+def _powers(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic axis with three to five labels: powers of ten, and between them as need be."""
+    axes.set_xscale("log")
+    low, high = math.log10(min(values)), math.log10(max(values))
+    wide = high - low
+    parts = (1.0, 2.0, 5.0) if wide < 1.3 else (1.0, 3.0) if wide < 2.2 else (1.0,)
+    if wide < 0.6:  # within a few times: round numbers at even distances
+        places = (low, 0.5 * (low + high), high)
+        ticks = list(dict.fromkeys(float(f"{10**at:.2g}") for at in places))
+    else:
+        whole = range(math.floor(low) - 1, math.ceil(high) + 2)
+        every = max(1, round(wide / 4))
+        ticks = [part * 10.0**power for power in whole if power % every == 0 for part in parts]
+        margin = 0.08 * wide
+        ticks = [tick for tick in ticks if low - margin <= math.log10(tick) <= high + margin]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(which="minor", length=0)

@@ -223,7 +223,7 @@ def beta_tcvae(
 def dip_vae(
     data: DataSpec,
     *,
-    kind: Literal["i", "ii"] = "i",
+    variant: Literal["i", "ii"] = "i",
     off_diagonal: Annotated[float, Span(min=0)] = 10.0,
     diagonal: Annotated[float | None, Span(min=0)] = None,
     samples: Annotated[int, Span(min=1, unit="samples")] = 1,
@@ -233,7 +233,7 @@ def dip_vae(
 
     Args:
         data: the data's shape, support and statistics.
-        kind: i, of the posteriors' means; ii, of the codes drawn.
+        variant: i, of the posteriors' means; ii, of the codes drawn.
         off_diagonal: weight of the squared covariances.
         diagonal: weight of the variances' squared distances from 1; by default 10 times
             off_diagonal for i and as much for ii, as in the paper.
@@ -249,8 +249,8 @@ def dip_vae(
     """
     from ..objectives import dip
 
-    own = (10.0 if kind == "i" else 1.0) * off_diagonal if diagonal is None else diagonal
-    objective = partial(dip, kind=kind, off_diagonal=off_diagonal, diagonal=own, samples=samples)
+    own = (10.0 if variant == "i" else 1.0) * off_diagonal if diagonal is None else diagonal
+    objective = partial(dip, kind=variant, off_diagonal=off_diagonal, diagonal=own, samples=samples)
     return _built(data, parts, "dip", objective)
 
 

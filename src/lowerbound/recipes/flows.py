@@ -129,9 +129,9 @@ def neural_spline(
 def image_flow(
     data: DataSpec,
     *,
-    kind: Literal["glow", "realnvp"] = "glow",
+    coupling: Literal["glow", "realnvp"] = "glow",
     scales: Annotated[int | None, Span(min=1)] = None,
-    steps: Annotated[int, Span(min=1)] = 4,
+    depth: Annotated[int, Span(min=1)] = 4,
     channels: Annotated[int, Span(min=1, unit="channels")] = 64,
     blocks: Annotated[int, Span(min=0)] = 1,
     activation: Activation = "relu",
@@ -140,11 +140,11 @@ def image_flow(
 
     Args:
         data: the data's shape, support and statistics.
-        kind: glow (1 x 1 convolutions and couplings of channels), or realnvp (couplings by
+        coupling: glow (1 x 1 convolutions and couplings of channels), or realnvp (couplings by
             checkerboards, then of channels).
         scales: resolutions, at each of which half of the numbers leave; by default as many as the
             sides can be halved, up to 3.
-        steps: couplings of each sort at each scale.
+        depth: couplings of each sort at each scale.
         channels: channels of a coupling's network.
         blocks: its residual blocks.
         activation: its nonlinearity.
@@ -169,9 +169,9 @@ def image_flow(
         )
     model = flows.image_flow(
         data.event_shape,
-        kind,
+        coupling,
         scales=scales,
-        steps=steps,
+        steps=depth,
         width=channels,
         blocks=blocks,
         activation=activation,

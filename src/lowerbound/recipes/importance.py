@@ -50,7 +50,7 @@ def iwae(
 def multisample(
     data: DataSpec,
     *,
-    kind: Literal["miwae", "piwae", "ciwae"] = "piwae",
+    estimator: Literal["miwae", "piwae", "ciwae"] = "piwae",
     groups: Annotated[int, Span(min=1, unit="groups")] = 8,
     samples: Annotated[int, Span(min=1, unit="samples")] = 8,
     beta: Annotated[float, Span(min=0, max=1)] = 0.5,
@@ -60,8 +60,8 @@ def multisample(
 
     Args:
         data: the data's shape, support and statistics.
-        kind: miwae, the mean of several IWAE bounds; piwae, that for the posterior, and the IWAE
-            bound of all samples for prior and likelihood; ciwae, ELBO and IWAE mixed.
+        estimator: miwae, the mean of several IWAE bounds; piwae, that for the posterior, and the
+            IWAE bound of all samples for prior and likelihood; ciwae, ELBO and IWAE mixed.
         groups: M, IWAE bounds of miwae and piwae that are averaged; with ciwae there are none, and
             it draws groups times samples.
         samples: K, codes drawn for each example and group.
@@ -81,9 +81,9 @@ def multisample(
 
     model = latent_model(data, **parts)
     grouped = partial(miwae, groups=groups, samples=samples)
-    if kind == "miwae":
+    if estimator == "miwae":
         return Built(model, [Phase("miwae", grouped, [model])])
-    if kind == "ciwae":
+    if estimator == "ciwae":
         mixed = partial(ciwae, samples=groups * samples, beta=beta)
         return Built(model, [Phase("ciwae", mixed, [model])])
     return Built(

@@ -35,6 +35,20 @@ class Jumps(NamedTuple):
         """The greatest jump."""
         return max(self.high)
 
+    @property
+    def usual(self) -> int:
+        """The mean jump of the part that is drawn most often, a whole number."""
+        return (self.low[self._often] + self.reach) // 2
+
+    @property
+    def reach(self) -> int:
+        """The greatest jump of the same part."""
+        return self.high[self._often]
+
+    @property
+    def _often(self) -> int:
+        return self.weight.index(max(self.weight))
+
     @classmethod
     def parse(cls, text: str) -> Jumps:
         """``LOW-HIGH``, or several of them with their weights: ``1-10:0.8,1-120:0.2``.

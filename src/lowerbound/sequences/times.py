@@ -17,7 +17,8 @@ class TimeStep(nn.Module):
     Args:
         longest: the greatest difference that is met in training, in units of `unit`.
         unit: the usual difference between two steps.
-        waves: periods, from 2 units to four times the longest, in equal ratios.
+        waves: periods, from 2 units to four times the longest, in equal ratios; None: 4, and more
+            for longer ones such that each is at most e times the one before.
 
     Shape:
         ``(*,) -> (*, width)``.
@@ -28,9 +29,11 @@ class TimeStep(nn.Module):
 
     frequencies: Tensor
 
-    def __init__(self, longest: float, unit: float = 1.0, waves: int = 4) -> None:
+    def __init__(self, longest: float, unit: float = 1.0, waves: int | None = None) -> None:
         super().__init__()
         self.longest, self.unit = max(float(longest), 1.0), float(unit)
+        if waves is None:
+            waves = max(4, 1 + math.ceil(math.log(2.0 * self.longest) - 1e-6))
         periods = torch.logspace(math.log10(2.0), math.log10(4.0 * self.longest), waves)
         self.register_buffer("frequencies", 2.0 * math.pi / periods, persistent=False)
         self.width = 2 + 2 * waves

@@ -7,6 +7,7 @@ response. It runs in a thread; a :class:`LowerboundError` becomes one line for t
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,10 +21,12 @@ from starlette.routing import Route
 
 from ..errors import LowerboundError
 from .folder import Folder
+from .guard import TooMuch
 from .opened import Models
 from .uploads import Uploads
 
 _MISSING: Any = object()
+_LOG = logging.getLogger("uvicorn.error")
 
 
 @dataclass
@@ -138,9 +141,19 @@ def route(method: str, path: str, endpoint: Endpoint) -> Route:
         try:
             asked = await _read(request)
             found = await run_in_threadpool(endpoint, studio, asked)
+            return found if isinstance(found, Response) else _json(found)
         except LowerboundError as error:
             return JSONResponse({"error": str(error)}, 400)
-        return found if isinstance(found, Response) else JSONResponse(found)
+        except MemoryError:
+            said = "it takes more memory than there is; choose something smaller"
+            return JSONResponse({"error": said}, 400)
+        except TooMuch:
+            raise
+        except Exception as error:  # one view's bug is no end of the page
+            _LOG.exception("%s %s", request.method, request.url.path)
+            told = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            said = f"the studio went wrong ({told}); its terminal says where"
+            return JSONResponse({"error": said}, 500)
 
     return Route(f"/api/{path}", answer, methods=[method])
 
@@ -150,13 +163,29 @@ def path_of(studio: Studio, asked: Asked) -> Path:
     return studio.folder.path(asked.text("run"))
 
 
+def _json(found: Any) -> Response:
+    """JSON, in which what is no number (nan, infinity) is null."""
+    try:
+        return JSONResponse(found)
+    except ValueError:
+        return JSONResponse(_finite(found))
+
+
+def _finite(found: Any) -> Any:
+    if isinstance(found, Mapping):
+        return {name: _finite(value) for name, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [_finite(value) for value in found]
+    return None if isinstance(found, float) and not math.isfinite(found) else found
+
+
 async def _read(request: Request) -> Asked:
     values: dict[str, Any] = {**request.query_params, **request.path_params}
     body = await request.body()
     if request.headers.get("content-type", "").startswith("application/json"):
         try:
             found = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise LowerboundError("expected JSON, came something else") from None
         if not isinstance(found, dict):
             raise LowerboundError("expected an object, came another kind of JSON")

@@ -10,6 +10,7 @@ what the studio serves.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterable
 from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, urlsplit
@@ -26,8 +27,14 @@ _POLICY = (
     "img-src 'self' data: blob:; media-src 'self' data: blob:; connect-src 'self'; "
     "worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+#: For a page that is not the studio's own: it is drawn, and can do nothing.
+SANDBOX = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_POLICY_HEADER = "Content-Security-Policy"
 _HEADERS = {
-    "Content-Security-Policy": _POLICY,
+    _POLICY_HEADER: _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -56,6 +63,10 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
+        if scope["type"] == "websocket":  # there is none, and no other guard would ask its origin
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -66,18 +77,20 @@ class Guard:
         counted = _Counted(receive, self.most)
         try:
             await self.app(scope, counted, _with_headers(send))
-        except _TooMuch:
+        except TooMuch:
             await _too_large(self.most)(scope, receive, _with_headers(send))
 
     def _refused(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
+        if len(headers.getlist("host")) != 1:
+            return _no(403, "expected one host, came another number of them")
         if self.token is None and _name(host) not in self.hosts:
             return _no(403, f"expected a request to this machine, came one to '{host}'")
         if self.token is not None:
             came = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
             if came and hmac.compare_digest(came.encode(), self.token.encode()):
-                reply = RedirectResponse(scope["path"], 303)
+                reply = RedirectResponse("/", 303)  # never to what the address says
                 reply.set_cookie(COOKIE, self.token, httponly=True, samesite="strict")
                 return reply
             kept = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
@@ -86,19 +99,24 @@ class Guard:
                     "expected the address with ?token=… that `lowerbound studio` printed", 401
                 )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _host_of(origin) != host.lower():
             return _no(403, f"expected a request of the studio's own page, came one of {origin}")
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return _no(403, "expected a request of the studio's own page, came one of another site")
         if scope["method"] not in ("GET", "HEAD") and HEADER not in headers:
             return _no(403, f"expected the header {HEADER}: 1, came none")
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self.most:
+        # More figures than any file has would take long to read as a number.
+        if not _DIGITS.fullmatch(length) or int(length) > self.most:
             return _too_large(self.most)
         return None
 
 
-class _TooMuch(Exception):
+_DIGITS = re.compile(r"[0-9]{1,18}")
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/\\?#\s]+)(?::[0-9]{1,5})?", re.IGNORECASE)
+
+
+class TooMuch(Exception):
     """A body without a length that does not end."""
 
 
@@ -110,16 +128,27 @@ class _Counted:
         message = await self.receive()
         self.left -= len(message.get("body", b""))
         if self.left < 0:
-            raise _TooMuch
+            raise TooMuch
         return message
 
 
 def _name(host: str) -> str:
-    """Of ``localhost:8000`` and ``[::1]:8000`` what stands before the port."""
+    """Of ``localhost:8000`` and ``[::1]:8000`` what stands before the port; "" of anything else.
+
+    >>> _name("LocalHost:80"), _name("[::1]:80"), _name("localhost:80@evil.org")
+    ('localhost', '::1', '')
+    """
+    found = _HOST.fullmatch(host)
+    return found[1].strip("[]").lower() if found else ""
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an origin; None of what is none, such as ``null``."""
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        found = urlsplit(origin)
     except ValueError:
-        return ""
+        return None
+    return found.netloc.lower() if found.scheme in ("http", "https") and found.netloc else None
 
 
 def _no(status: int, why: str) -> Response:
@@ -127,7 +156,9 @@ def _no(status: int, why: str) -> Response:
 
 
 def _too_large(most: int) -> Response:
-    return _no(413, f"expected at most {most // 2**20} MB, came more; pass a smaller file")
+    reply = _no(413, f"expected at most {most // 2**20} MB, came more; pass a smaller file")
+    reply.headers["Connection"] = "close"  # what is left of the body is not read
+    return reply
 
 
 def _with_headers(send: Send) -> Send:
@@ -135,7 +166,10 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
-                headers[name] = value
+                if name != _POLICY_HEADER:
+                    headers[name] = value
+            # What an endpoint sets itself is stricter.
+            headers.setdefault(_POLICY_HEADER, _POLICY)
             headers.setdefault("Cache-Control", "no-store")
         await send(message)
 

@@ -12,7 +12,7 @@ from ..errors import LowerboundError
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff",
-    ".wav", ".flac", ".npy", ".csv", ".txt",
+    ".wav", ".flac", ".npy", ".npz", ".csv", ".txt", ".zip",
 )  # fmt: skip
 _KEPT = 64
 

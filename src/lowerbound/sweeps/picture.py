@@ -22,5 +22,6 @@ def draw(found: Sweep) -> Path | None:
     logs = [each.key for each in read(found.vary) if isinstance(each, Range) and each.log]
     way = "greatest" if found.direction == "maximize" else "least"
     title = f"{found.recipe}: {way} {found.best} on validation data"
-    figure = sweep(trials, found.best, None if winner is None else winner.number, logs, title)
+    label = f"{found.best} ({found.unit})" if found.unit else found.best
+    figure = sweep(trials, label, None if winner is None else winner.number, logs, title)
     return save(figure, Path(found.folder) / PICTURE)

@@ -8,16 +8,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ..data import Data, load
+from ..data import Data, DataSpec, load
 from ..errors import LowerboundError, nearest
+from ..evaluation.evaluate import _unfit
 from ..options import options_of
 from ..recipes import recipe
 from ..runs import CHOICES
-from ..session import _parameters, _prepared, _sort
+from ..session import _build, _parameters, _prepared, _sort
 from ..training.checkpoint import write_whole
 from ..training.launch import check_devices
 from ..training.options import refuse_unfit, resolve, training_options
-from .space import Choices, Vary, read
+from .space import Choices, Range, Vary, read
 
 PLAN = "sweep.json"
 Direction = Literal["maximize", "minimize"]
@@ -99,6 +100,7 @@ def plan(
         given["validation_fraction"] = _VALIDATION
         found = _prepared(data, function, given, arguments)
     refuse_unfit(training, len(found.train), len(found.validation or ()))
+    _check_numbers(best, what, function, (data, found), options, space)
     way: Direction = "maximize" if best in RISE else "minimize"
     return Plan(
         data,
@@ -147,6 +149,77 @@ def _check_best(best: str) -> None:
         raise LowerboundError(
             f"--best: unknown number '{best}'{nearest(best, known) or f'; there are: {names}'}"
         )
+
+
+def _check_numbers(
+    best: str,
+    what: str,
+    function: Any,
+    data: tuple[Any, Data],
+    fixed: Mapping[str, Any],
+    space: Sequence[Vary],
+) -> None:
+    """Whether the models of a sweep have the number that decides, as far as they tell untrained.
+
+    One model is built with the first values, and one for each likelihood that is varied.
+    """
+    if best not in ("log_likelihood", "bits_per_dim", "bound"):
+        return  # training may report it: that is known when the first trial has ended
+    source, loaded = data
+    first = {e.key: e.values[0] if isinstance(e, Choices) else e.low for e in space}
+    first |= {e.key: int(first[e.key]) for e in space if isinstance(e, Range) and e.whole}
+    tried = [first]
+    for each in space:
+        if isinstance(each, Choices) and each.key == "likelihood":
+            tried += [{**first, each.key: value} for value in each.values[1:]]
+    for values in tried:
+        training, _, arguments = _sort(source, function, {**fixed, **nested(values, fixed)})
+        arguments = getattr(function, "settled", dict)(arguments)
+        try:
+            model = _build(function, loaded, arguments, resolve(training)["seed"]).model
+        except LowerboundError:
+            continue  # values that do not fit one another: the trial will say so
+        there, why = numbers_of(model, loaded.spec)
+        if why is None or best in there or hasattr(model, "evidence"):
+            continue
+        known = ", ".join(there) or "none that is measured"
+        instead = f"pass --best {there[0]}" if there else "pass one that its training reports"
+        given = f" with likelihood {values['likelihood']}" if len(tried) > 1 else ""
+        raise LowerboundError(
+            f"--best {best}: recipe {what}{given} has no such number ({why}); it has {known}: "
+            f"{instead}"
+        )
+
+
+def numbers_of(model: Any, spec: DataSpec) -> tuple[tuple[str, ...], str | None]:
+    """Which numbers can be measured of a model, and why no likelihood is among them, if so."""
+    why = getattr(model, "no_likelihood", None) or _unfit(model, spec)
+    sampled = all(hasattr(model, name) for name in ("prior", "encode", "decode"))
+    sampled = sampled and not getattr(model, "bijective", False)
+    if why is None and not sampled and not hasattr(model, "log_prob"):
+        why = "the model has no prior and no log_prob"
+    found: list[str] = []
+    coding = hasattr(model, "encode") and hasattr(model, "decode")
+    coding = coding and not getattr(model, "bijective", False)
+    if coding and spec.support != "categories":
+        found.append("squared_error")
+    if why is None:
+        found += ["log_likelihood", "bits_per_dim"]
+        found += ["bound", "rate", "distortion"] if sampled else []
+    return tuple(found), why
+
+
+def unit_of(best: str) -> str:
+    """What a number is counted in; "" of shares, counts and losses.
+
+    >>> unit_of("log_likelihood"), unit_of("bits_per_dim"), unit_of("usage")
+    ('nats', 'bits/dim', '')
+    """
+    from ..console import _NATS
+
+    if best in _NATS:
+        return "nats"
+    return {"bits_per_dim": "bits/dim", "squared_error": "per example"}.get(best, "")
 
 
 def nested(values: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:

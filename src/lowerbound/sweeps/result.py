@@ -91,19 +91,28 @@ class Sweep:
             return None
         return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
+    @property
+    def unit(self) -> str:
+        """Of the number; "" of those without one."""
+        from .plan import unit_of
+
+        return unit_of(self.best)
+
     def claim(self) -> str:
         """The outcome in words that may stand in a paper."""
         if self.winner is None:
             return "no trial has come to its end"
+        unit = f" {self.unit}" if self.unit else ""
         options = ", ".join(f"{k} {shown(v)}" for k, v in self.winner.options.items())
         text = f"best of {len(self.ranked)} trials by validation {self.best}: {options}"
         if self.test is None:
-            return f"{text} ({shown(self.winner.value)})"
+            return f"{text} ({shown(self.winner.value)}{unit})"
         mean, spread = self.test
-        more = "" if spread is None else f" ± {shown(spread)} (standard deviation over seeds)"
+        more = "" if spread is None else f" ± {shown(spread)}{unit} (standard deviation over seeds)"
         count = len(self.seeds)
         seeds = f"{count} new seed{'s' if count > 1 else ''}"
-        return f"{text}; on test data with {seeds} {self.best} {shown(mean)}{more}"
+        said = f"{shown(mean)}{unit}" if spread is None else f"{shown(mean)}{more}"
+        return f"{text}; on test data with {seeds} {self.best} {said}"
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys, JSON's types."""
@@ -113,6 +122,7 @@ class Sweep:
             "folder": self.folder,
             "recipe": self.recipe,
             "best": self.best,
+            "unit": self.unit,
             "direction": self.direction,
             "vary": list(self.vary),
             "trials": [vars(each) for each in self.trials],

@@ -22,7 +22,7 @@ from ..training.units import without_phase
 from .plan import RISE, Plan, keep, nested, plan
 from .result import Seeded, Sweep, Tried
 from .space import Choices, Vary, size
-from .trial import Interrupted, Pruned, measured, prepared_as, train, value_of
+from .trial import Interrupted, Lacking, Pruned, measured, prepared_as, train, value_of
 
 JOURNAL, LOCK = "journal.log", ".lock"
 _NAME = "sweep"
@@ -221,6 +221,8 @@ def _trial(folder: Path, found: Plan, number: int) -> tuple[str, float | None, s
         return "pruned", last[0] if last else None, ""
     except Interrupted:
         return "interrupted", None, ""
+    except Lacking as error:
+        return "lacking", None, str(error)
     except LowerboundError as error:
         return "failed", None, str(error)
 
@@ -260,6 +262,9 @@ def _tell(study: Any, number: int, outcome: tuple[str, float | None, str]) -> No
     if why:
         study._storage.set_trial_user_attr(study.trials[number]._trial_id, "why", why)
     study.tell(number, state=states.PRUNED if state == "pruned" else states.FAIL)
+    if state == "lacking" and not any(t.state == states.COMPLETE for t in study.trials):
+        # So it is with all others of this recipe: they are not trained for nothing.
+        raise LowerboundError(why)
 
 
 def _repeat(folder: Path, found: Plan, winner: Tried, seeds: int, told: Told) -> tuple[Seeded, ...]:

@@ -17,7 +17,7 @@ from ..runs import DESCRIPTION, Run
 from ..session import begin, go_on
 from ..training.events import HeldOut
 from ..training.units import without_phase
-from .plan import MEASURED
+from .plan import MEASURED, numbers_of
 
 #: Importance samples where log p(x) is not exact: the same for all trials of all sweeps.
 SAMPLES = 100
@@ -26,6 +26,10 @@ _ENDED = ("done", "early stopping", "solved")
 
 class Pruned(Exception):
     """A trial lies behind the others and is given up."""
+
+
+class Lacking(LowerboundError):
+    """A run has not the number that decides."""
 
 
 class Interrupted(Exception):
@@ -75,7 +79,7 @@ def value_of(run: Run, best: str) -> float:
     """A number of a run on its validation data.
 
     Raises:
-        LowerboundError: the run has no such number; those that it has are named.
+        Lacking: the run has no such number; those that it has are named.
     """
     data = run.data()
     assert data.validation is not None
@@ -90,7 +94,7 @@ def value_of(run: Run, best: str) -> float:
         there = [name for name in found if name not in about]
         why = getattr(run.model, "no_likelihood", None)
         because = f" ({why})" if why and best in ("log_likelihood", "bound", "bits_per_dim") else ""
-        raise LowerboundError(
+        raise Lacking(
             f"--best {best}: these runs have no such number{because}; they have "
             f"{', '.join(there) or 'none'}"
         )
@@ -106,10 +110,9 @@ def measured(run: Run, split: Any) -> dict[str, float]:
     shift, dimensions = counted(model, spec, *context)
     mean_shift = float(torch.as_tensor(shift, dtype=torch.float64).mean())
     found: dict[str, float] = {}
-    likelihood = getattr(model, "no_likelihood", None) is None
-    sampled = all(hasattr(model, name) for name in ("prior", "encode", "decode"))
-    sampled = sampled and not getattr(model, "bijective", False)
-    exact = likelihood and hasattr(model, "log_prob")
+    there, _ = numbers_of(model, spec)
+    sampled = "bound" in there
+    exact = "log_likelihood" in there and hasattr(model, "log_prob")
     if exact:
         log_prob: Any = model.log_prob
         with torch.no_grad():
@@ -118,7 +121,7 @@ def measured(run: Run, split: Any) -> dict[str, float]:
                 for i in range(0, len(x), 256)
             ]
         found["log_likelihood"] = float(torch.cat(parts).mean()) + mean_shift
-    if likelihood and sampled:
+    if sampled:
         told = estimate_log_likelihood(model, x, *context, samples=SAMPLES)
         found.setdefault("log_likelihood", float(told.values.double().mean()) + mean_shift)
         found["rate"] = float(told.rate.double().mean())
@@ -126,8 +129,8 @@ def measured(run: Run, split: Any) -> dict[str, float]:
         found["bound"] = -(found["rate"] + found["distortion"])
     if "log_likelihood" in found:
         found["bits_per_dim"] = -found["log_likelihood"] / (dimensions * math.log(2.0))
-    if hasattr(model, "encode"):
-        codes = encode_all(model, x, *context, reconstruct=spec.support != "categories")
+    if "squared_error" in there:
+        codes = encode_all(model, x, *context)
         if codes.squared_error is not None:
             found["squared_error"] = float(codes.squared_error.double().mean())
     return found

@@ -33,7 +33,7 @@ export function Show({ datum, size = 128, label }: ShowProps) {
       return (
         <figure class="sound" style={{ width: `${Math.max(size, 220)}px` }}>
           <img src={datum.picture} alt={label ?? t("sound")} />
-          <audio controls preload="none" src={datum.src} aria-label={label ?? t("sound")} />
+          <audio controls preload="metadata" src={datum.src} aria-label={label ?? t("sound")} />
         </figure>
       );
     case "row":

@@ -1,31 +1,39 @@
 // The latent space of a run, asked of the server.
 import type {
   About,
+  Asked,
   Datum,
   Directions,
+  Edited,
   Encoded,
+  Found,
   Given,
   How,
   Latent,
   MapOptions,
   MapPoints,
+  Of,
   PathFound,
   Ref,
+  Varied,
 } from "../latent";
-import { get, post } from "../server";
+import { Problem, get, messageOf, post, upload, url } from "../server";
 
 interface MapReply {
   method: string;
   points: string;
   colour: string;
-  values: string | null;
+  values: string;
   classes: string[] | null;
   positions: string;
   told: number | null;
+  /** `code = mean + place · axes`; null of a map that has none. */
+  mean: number[] | null;
+  axes: number[][] | null;
 }
 
 export class ServerLatent implements Latent {
-  private drawn: MapOptions | null = null;
+  private drawn: { options: MapOptions; mean: number[] | null; axes: number[][] | null } | null = null;
 
   constructor(
     readonly run: string,
@@ -46,17 +54,24 @@ export class ServerLatent implements Latent {
 
   async map(options: MapOptions): Promise<MapPoints> {
     const reply = await get<MapReply>(this.at("map"), { ...options });
-    this.drawn = options;
+    this.drawn = { options, mean: reply.mean, axes: reply.axes };
     return {
       ...reply,
       points: new Float32Array(bytes(reply.points)),
-      values: reply.values === null ? null : new Float32Array(bytes(reply.values)),
+      values: new Float32Array(bytes(reply.values)),
       positions: new Uint32Array(bytes(reply.positions)),
     };
   }
 
-  codeAt(x: number, y: number): Promise<number[]> {
-    return post(this.at("code-at"), { x, y, ...this.drawn });
+  async codesAt(places: [number, number][]): Promise<number[][]> {
+    if (!this.drawn) throw new Problem("there is no map yet");
+    const { options, mean, axes } = this.drawn;
+    if (!mean || !axes) return post(this.at("code-at"), { places, ...options });
+    return places.map((place) =>
+      mean.map((middle, d) =>
+        axes.reduce((sum, axis, number) => sum + (place[number] ?? 0) * (axis[d] ?? 0), middle),
+      ),
+    );
   }
 
   datum(position: number): Promise<Datum> {
@@ -68,7 +83,42 @@ export class ServerLatent implements Latent {
   }
 
   directions(): Promise<Directions | null> {
-    return get(this.at("directions"));
+    return this.about.attributes.length ? get(this.at("directions")) : Promise.resolve(null);
+  }
+
+  async upload(file: File): Promise<Ref> {
+    return { kind: "upload", ...(await upload(file)) };
+  }
+
+  edit(asked: Of<"edit">): Promise<Edited> {
+    return post(this.at("edit"), asked);
+  }
+
+  vary(asked: Of<"vary">): Promise<Varied> {
+    return post(this.at("vary"), asked);
+  }
+
+  search(asked: Of<"search">): Promise<Found> {
+    return post(this.at("search"), asked);
+  }
+
+  sample(asked: Of<"sample">): Promise<Datum[]> {
+    return post(this.at("sample"), asked);
+  }
+
+  async file(asked: Asked, suffix: string): Promise<Blob> {
+    let reply: Response;
+    try {
+      reply = await fetch(url(this.at("file")), {
+        method: "POST",
+        body: JSON.stringify({ ...asked, suffix }),
+        headers: { "Content-Type": "application/json", "X-Lowerbound": "1" },
+      });
+    } catch (error) {
+      throw new Problem(messageOf(error));
+    }
+    if (!reply.ok) throw new Problem(((await reply.json()) as { error: string }).error);
+    return reply.blob();
   }
 }
 

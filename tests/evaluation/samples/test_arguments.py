@@ -95,3 +95,13 @@ def test_a_linear_decoders_paths_are_straight_and_a_bent_ones_are_not(small: Dig
     np.testing.assert_allclose(whole.smooth.length, exact, rtol=1e-3)
     bent = paths.between(fit("autoencoder", small.train, steps=300), start, end, small.judge)
     assert (bent.smooth.detour > 1.01).mean() > 0.9 and bent.smooth.jump.mean() > 1.05
+
+
+def test_distances_within_their_errors_are_not_told_apart() -> None:
+    def found(fid: float, error: float | None) -> ae_against_vae.Generated:
+        return ae_against_vae.Generated(torch.empty(0), 0.5, fid, error, 0.5)
+
+    than = ae_against_vae._than
+    assert than(found(7.1, 1.0), found(10.4, 1.7)) == "not told apart from"  # 3.3 against 3.94
+    assert than(found(7.1, 1.0), found(28.6, 1.7)) == "less than"
+    assert than(found(28.6, None), found(7.1, None)) == "more than"

@@ -26,7 +26,8 @@ from .hmc import Point, transition
 from .path import Path, Schedule, Start, refuse, temperatures
 from .store import EVERY, Store, fingerprint, weights_of
 
-Progress = Callable[[int, int], None]
+#: Called with (examples done, examples in all); the first may be a part of one.
+Progress = Callable[[Any, int], None]
 
 # Chains that move at once: enough for the calls not to matter, few enough to be kept often.
 _MOST_ROWS = {"cpu": 4096, "other": 65_536}
@@ -168,7 +169,7 @@ def anneal(
 
                 def told(share: float, start: int = start, valid: int = valid) -> None:
                     if progress is not None:
-                        progress(start + int(share * valid), len(x))
+                        progress(start + share * valid, len(x))
 
                 done = run(begin, store, f"{name}.part", told)
                 if store is not None:

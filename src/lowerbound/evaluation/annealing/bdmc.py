@@ -67,9 +67,9 @@ def sandwich(
     how = settings or Anneal()
     codes, x = simulated(model, count, *context, seed=how.seed)
 
-    def told(done: int, total: int, before: int = 0) -> None:
+    def told(done: float, total: int, before: int = 0) -> None:
         if progress is not None:
-            progress((before + done) // 2, total)
+            progress((before + done) / 2, total)
 
     lower = anneal(model, x, *context, settings=how, store=store, progress=told)
     upper = anneal(

@@ -113,7 +113,8 @@ def annealed(
     x, context = x[:count], tuple(c[:count] for c in context)
     # Of these examples: where parts are missing, each may count as many numbers as it likes.
     shift, dimensions = counted(model, spec, *context)
-    stage(progress, "annealing")
+    effort = f"{how.steps:,} temperatures, {how.chains:,} chains for each example"
+    stage(progress, f"annealing, {effort}")
     found = anneal(measured, x, *context, settings=how, store=ask.store, progress=progress)
     value, error = mean_and_error(found.values + shift)
     settings: dict[str, Any] = {**asdict(how), "noise_std": ask.noise_std, "observation": None}
@@ -122,7 +123,7 @@ def annealed(
         settings["observation"] = measured.said()
     bracket = None
     if ask.bracket:
-        stage(progress, "bracketing, on simulated data")
+        stage(progress, f"bracketing, on simulated data, to and fro, {effort}")
         many = min(count, _MOST_SIMULATED)
         both = sandwich(
             measured,

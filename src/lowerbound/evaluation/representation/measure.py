@@ -87,6 +87,9 @@ def measure(
         about["kl_per_dimension"] = found.kl_per_dimension.tolist()
     if found.index:
         return _of_indices(found, data, test, table, about)
+    if len(test.x) < 2:
+        notes.append("of one example nothing is told: expected two or more, whose codes differ")
+        return Representation(**about, used=[], notes=tuple(notes))
     used = found.used()
     about["used"] = used.tolist()
     if not len(used):
@@ -222,6 +225,18 @@ def _factors(data: Data, test: Chosen, given: Any) -> Factors | None:
     if not columns or all(len(np.unique(column)) < 2 for column in columns.values()):
         return None
     return Factors.of(columns, unordered=("label",))
+
+
+def refuse_factors(given: str | Path, data: Data) -> None:
+    """Refuse a table of factors before anything is measured.
+
+    Raises:
+        LowerboundError: no such file, one that is no table, or one of other examples.
+    """
+    import torch
+
+    none = Chosen(torch.empty(0), (), np.empty(0, np.int64), len(data.test))
+    _rows(len(read_factors(given)), data, none)
 
 
 def _rows(count: int, data: Data, test: Chosen) -> Array:

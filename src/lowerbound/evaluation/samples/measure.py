@@ -11,11 +11,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...errors import LowerboundError
+from ..chosen import shuffled
 from .arrays import Array, FeatureSet, mean_and_error, nearest_of_parts
 from .cache import fingerprint
 from .coverage import density_coverage, precision_recall
 from .distances import frechet, kid
 from .features import Network, network
+from .known import known_modes
 from .memorization import from_distances
 from .modes import label_coverage
 from .quality import Classes, Copies, Neighbours, Number, SampleQuality
@@ -54,10 +56,10 @@ def sample_quality(
         draw: ``draw(n, seed)`` gives n samples ``(n, *event_shape)`` in the units of the data.
         data: that the model was trained on; the test split is the reference.
         drawn: what the samples are, in words.
-        count: samples, and reference examples at most: all of the test split if it has fewer. The
-            bias of FID depends on both.
+        count: samples, and reference examples at most: all of the test split if it has fewer, else
+            the first of its shuffle by `seed`. The bias of FID depends on both.
         features: a key of `FEATURES`.
-        seed: of the samples.
+        seed: of the samples, and of the choice of reference examples.
         progress: called with (done, in all) of what its method ``stage``, if it has one, was told.
 
     Raises:
@@ -77,19 +79,29 @@ def sample_quality(
     stage("making features")
     judge = network(features, data, view, seed=0, progress=progress)
     stage("drawing samples")
-    positions, floor = spread(len(data.test), count), spread(len(data.train), count)
+    # Those that the rest of an evaluation is of; of training examples as many.
+    positions = np.sort(shuffled(len(data.test), seed)[:count].numpy())
+    floor = spread(len(data.train), count)
     reference = judge.of_split(view, data.test, positions, "test examples")
     real = judge.of_split(view, data.train, floor, "training examples")
+    modes = known_modes(data)
+    if modes is not None:
+        stage("looking at the data's modes")
+        for start in range(0, len(positions), _PART):
+            modes.add(data.test.stored(positions[start : start + _PART]), real=True)
     made = _Made(judge, view)
     parts = -(-count // _PART)
     for part in range(parts):
         size = min(_PART, count - part * _PART)
-        made.add(draw(size, int(np.random.SeedSequence([seed, part]).generate_state(1)[0])))
+        drawn_here = draw(size, int(np.random.SeedSequence([seed, part]).generate_state(1)[0]))
+        made.add(drawn_here)
+        if modes is not None:
+            modes.add(drawn_here)
         if progress is not None:
             progress(part * _PART + size, count)
     stage("comparing samples")
     samples = made.features()
-    copies, neighbours, notes = _copies(view, data, made.first)
+    copies, neighbours, notes = _copies(view, data, made.first, positions)
     fid, kernel = frechet(samples, reference), kid(samples, reference)
     floor_fid, floor_kid = frechet(real, reference, error=False), kid(real, reference)
     manifolds, real_manifolds = (precision_recall(reference, each) for each in (samples, real))
@@ -98,6 +110,11 @@ def sample_quality(
         notes.append(
             f"FID of {reference.values.shape[1]} features from {len(reference):,} reference "
             "examples is mostly bias; compare it with that of training examples, or trust KID"
+        )
+    if len(real) < len(samples):
+        notes.append(
+            f"there are only {len(real):,} training examples to stand in for the {len(samples):,} "
+            "samples: what they give is biased the more for being few (FID upwards), and no floor"
         )
     return SampleQuality(
         data=data.spec.name,
@@ -120,6 +137,7 @@ def sample_quality(
         sharpness=_sharpness(made, view, data, positions),
         copies=copies,
         classes=_classes(made, judge, view, data, positions),
+        covered=None if modes is None else modes.told(),
         settings={"seed": seed, "seconds": round(time.monotonic() - began, 2)},
         notes=(f"samples are {drawn}", *notes),
         neighbours=neighbours,
@@ -189,13 +207,13 @@ def _classes(
 
 
 def _copies(
-    view: View, data: Data, samples: Array
+    view: View, data: Data, samples: Array, positions: Array
 ) -> tuple[Copies | None, Neighbours | None, list[str]]:
     """Nearest training examples of some samples and of held-out examples, in pixels.
 
     Not in features: a classifier knows the examples that it was trained on better than others.
     """
-    places = spread(len(data.test), _COPIES)
+    places = positions[spread(len(positions), _COPIES)]
     if len(places) < _FEWEST_HELD_OUT or len(data.train) < 2:
         text = f"copies of training examples are not looked for with {len(places)} held-out ones"
         return None, None, [text]

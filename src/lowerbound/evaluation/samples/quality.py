@@ -80,6 +80,43 @@ class Classes:
     accuracy: float | None
 
 
+@dataclass(frozen=True)
+class Covered:
+    """Modes of data whose modes are known, among the samples and among as many test examples.
+
+    Attributes:
+        covered: modes that a sample is of.
+        modes: how many there are.
+        good: share of the samples that are surely of a mode.
+        good_error: its standard error.
+        kl: KL(modes of the samples ‖ all alike), nats; None where no sample is of one.
+        real_covered: modes that a test example is of.
+        real_good: share of the test examples that are surely of a mode.
+        how: when a sample is, in words.
+    """
+
+    covered: int
+    modes: int
+    good: float
+    good_error: float | None
+    kl: float | None
+    real_covered: int
+    real_good: float
+    how: str
+
+    def rows(self, split: str, reference: int) -> list[Row]:
+        """For people."""
+        real = f"{reference:,} {split} examples"
+        kl = "" if self.kl is None else f"; KL to equal shares {number(self.kl)} nats"
+        text = f"{real}: {self.real_covered:,}{kl}"
+        good = with_error(100 * self.good, _times(100, self.good_error))
+        told = f"{self.how}; {real}: {100 * self.real_good:.1f} %"
+        return [
+            Row("modes covered", f"{self.covered:,}", f"of {self.modes:,}", "", text),
+            Row("good samples", good, "%", "", told),
+        ]
+
+
 class Neighbours(NamedTuple):
     """The samples most like copies, beside real examples; as `View` gives them, ``(n, *event)``.
 
@@ -121,6 +158,7 @@ class SampleQuality:
         sharpness: variance of the Laplacian, of images.
         copies: None where there are too few held-out examples.
         classes: where the data have labels.
+        covered: where the data's modes are known.
         settings: seed, seconds.
         notes: sentences under the rows.
         neighbours: to be drawn; not in JSON.
@@ -147,6 +185,7 @@ class SampleQuality:
     sharpness: Number | None = None
     copies: Copies | None = None
     classes: Classes | None = None
+    covered: Covered | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     neighbours: Neighbours | None = field(default=None, compare=False, repr=False)
@@ -169,7 +208,7 @@ class SampleQuality:
         given = {f.name: content[f.name] for f in fields(cls) if f.name in content}
         for key in ("fid", "kid", "precision", "recall", "density", "coverage", "sharpness"):
             given[key] = None if given.get(key) is None else Number(**_known(Number, given[key]))
-        for key, kind in (("copies", Copies), ("classes", Classes)):
+        for key, kind in (("copies", Copies), ("classes", Classes), ("covered", Covered)):
             given[key] = None if given.get(key) is None else kind(**_known(kind, given[key]))
         given["notes"] = tuple(given.get("notes", ()))
         return cls(**given)
@@ -197,6 +236,8 @@ class SampleQuality:
             text = f"variance of the Laplacian; {self.split} images: {number(self.sharpness.real)}"
             value = with_error(self.sharpness.value, self.sharpness.standard_error)
             rows.append(Row("sharpness", value, "", "", text))
+        if self.covered is not None:
+            rows += self.covered.rows(self.split, self.reference)
         if self.classes is not None:
             found = self.classes
             text = f"of {found.classes}; KL to the training data's {number(found.kl)} nats"

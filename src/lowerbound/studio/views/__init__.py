@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from . import files, runs
+from . import comparing, files, lab, latent, latent_files, latent_map, overview, runs, training
 
 
 def routes() -> list[Route]:
     """Of all views."""
-    return [*files.ROUTES, *runs.ROUTES]
+    return [
+        *files.ROUTES,
+        *lab.ROUTES,
+        *runs.ROUTES,
+        *training.ROUTES,
+        *overview.ROUTES,
+        *comparing.ROUTES,
+        *latent.ROUTES,
+        *latent_map.ROUTES,
+        *latent_files.ROUTES,
+    ]

@@ -1,0 +1,317 @@
+// Where data lie among the codes: look around, decode anywhere, draw a path and see its film.
+import type { ComponentChildren } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Datum, Given, Latent, MapOptions, MapPoints } from "../latent";
+import { Files } from "../parts/Files";
+import { Film } from "../parts/Film";
+import { GivenFields, firstGiven } from "../parts/Given";
+import { Show } from "../parts/Show";
+import { Busy, Choice, Trouble, useFetched } from "../parts/basics";
+import { useKept } from "../parts/kept";
+import { Scatter } from "../scatter/Scatter";
+import { type Place, evenly } from "../scatter/camera";
+import { coloured } from "../scatter/colours";
+import { latest } from "../server";
+import { words } from "../words";
+import { Legend } from "./MapLegend";
+import { CopyCode } from "./Sliders";
+
+const t = words(
+  {
+    title: "Map",
+    colour: "Colour",
+    method: "Method",
+    count: "Points",
+    auto: "automatic",
+    umap: "UMAP",
+    pca: "main components",
+    look: "Look around",
+    path: "Draw a path",
+    clear: "Clear the path",
+    here: "Here",
+    press: "Press anywhere on the map to decode there; drag to move it, scroll or pinch to zoom.",
+    pressDraw: "Drag a line over the map to see the film along it.",
+    film: "Along the path",
+    held: "held-out {n}",
+    told: "The plane shows {n} % of the codes' variance.",
+    nothing: "This model decodes no codes without an example; point at one to see it.",
+    label: "label",
+    density: "density",
+    bound: "bound, nats",
+    error: "error of reconstruction",
+  },
+  {
+    title: "지도",
+    colour: "색",
+    method: "방법",
+    count: "점의 수",
+    auto: "자동",
+    umap: "UMAP",
+    pca: "주성분",
+    look: "둘러보기",
+    path: "경로 그리기",
+    clear: "경로 지우기",
+    here: "이 자리",
+    press: "지도의 아무 곳이나 누르면 그 자리를 복원합니다. 끌면 이동하고, 스크롤하거나 두 손가락으로 벌리면 확대됩니다.",
+    pressDraw: "지도 위에 선을 그으면 그 길을 따라 복원한 영상을 보여 줍니다.",
+    film: "경로를 따라",
+    held: "평가용 {n}번",
+    told: "이 평면은 코드 분산의 {n}%를 보여 줍니다.",
+    nothing: "이 모델은 예제 없이 코드를 복원하지 못합니다. 점을 가리키면 그 예제가 보입니다.",
+    label: "레이블",
+    density: "밀도",
+    bound: "하한, nats",
+    error: "재구성 오차",
+  },
+);
+
+const FRAMES = 25;
+const LIMITS = [500, 2000, 10_000, 20_000];
+const KNOWN = ["label", "density", "bound", "error"] as const;
+
+/** What a colour is called. */
+function named(colour: string): string {
+  const known = KNOWN.find((each) => each === colour);
+  return known ? t(known) : colour;
+}
+
+export function MapView({ latent }: { latent: Latent }) {
+  const { about } = latent;
+  const [options, setOptions] = useState<MapOptions>({
+    colour: about.colours[0] ?? null,
+    method: "auto",
+    limit: Math.min(about.held_out, 2000),
+  });
+  const found = useFetched(() => latent.map(options), [latent, JSON.stringify(options)]);
+  const map = useKept(found.value);
+  const set = (changed: Partial<MapOptions>) => setOptions({ ...options, ...changed });
+  const limits = LIMITS.filter((each) => each < about.held_out);
+  const counts = [...limits, ...(about.held_out <= LIMITS.at(-1)! ? [about.held_out] : [])].map(String);
+  const methods = [["auto", t("auto")], ["pca", t("pca")], ["umap", t("umap")]] as const;
+  return (
+    <section class="stack">
+      <div class="row bottom">
+        {about.colours.length > 0 && (
+          <Choice
+            label={t("colour")}
+            value={options.colour ?? ""}
+            choices={about.colours.map((each) => [each, named(each)] as const)}
+            onChange={(colour) => set({ colour })}
+          />
+        )}
+        {latent.file && about.width > 2 && (
+          <Choice
+            label={t("method")}
+            value={options.method}
+            choices={methods}
+            onChange={(method) => set({ method: method as MapOptions["method"] })}
+          />
+        )}
+        {counts.length > 1 && (
+          <Choice
+            label={t("count")}
+            value={String(options.limit)}
+            choices={counts.map((each) => [each, Number(each).toLocaleString()] as const)}
+            onChange={(limit) => set({ limit: Number(limit) })}
+          />
+        )}
+        {!found.value && !found.error && <Busy />}
+      </div>
+      <Trouble error={found.error} />
+      {map && <Drawn latent={latent} map={map} />}
+      <Files
+        latent={latent}
+        asked={map ? { what: "map", options } : null}
+        suffixes={[".png", ".npy"]}
+        name="map"
+      />
+    </section>
+  );
+}
+MapView.title = () => t("title");
+
+function Drawn({ latent, map }: { latent: Latent; map: MapPoints }) {
+  const { about } = latent;
+  const { colours, legend } = useMemo(() => coloured(map), [map]);
+  const [given, setGiven] = useState<Given>(() => firstGiven(about));
+  const [cursor, setCursor] = useState<Place | null>(null);
+  const [code, setCode] = useState<number[] | null>(null);
+  const [datum, setDatum] = useState<Datum | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const [drawing, setDrawing] = useState(false);
+  const [path, setPath] = useState<Place[]>([]);
+  const [done, setDone] = useState<Place[]>([]);
+
+  const decode = useMemo(
+    () =>
+      latest(
+        async ([place, beside]: [Place, Given]) => {
+          const codes = await latent.codesAt([place]);
+          return { code: codes[0]!, datum: (await latent.decode(codes, beside))[0]! };
+        },
+        (here) => {
+          setCode(here.code);
+          setDatum(here.datum);
+          setError(null);
+        },
+        setError,
+      ),
+    [latent],
+  );
+  const go = (x: number, y: number, beside = given) => {
+    setCursor([x, y]);
+    if (about.decodes) decode([[x, y], beside]);
+  };
+  // A place on one map is none on another.
+  const first = useRef(map);
+  useEffect(() => {
+    if (first.current.method === map.method && first.current.points.length === map.points.length) return;
+    first.current = map;
+    setCursor(null);
+    setDatum(null);
+    setPath([]);
+    setDone([]);
+  }, [map]);
+  const film = useFetched(async () => {
+    if (done.length < 2) return null;
+    const codes = await latent.codesAt(evenly(done, FRAMES));
+    return { codes, data: await latent.decode(codes, given) };
+  }, [latent, done, JSON.stringify(given)]);
+
+  return (
+    <>
+      <div class="mapped">
+        <div class="stack">
+          {about.decodes && (
+            <div class="row tight" role="group">
+              <button type="button" aria-pressed={!drawing} onClick={() => setDrawing(false)}>
+                {t("look")}
+              </button>
+              <button type="button" aria-pressed={drawing} onClick={() => setDrawing(true)}>
+                {t("path")}
+              </button>
+              {path.length > 0 && (
+                <button
+                  type="button"
+                  onClick={() => {
+                    setPath([]);
+                    setDone([]);
+                  }}
+                >
+                  {t("clear")}
+                </button>
+              )}
+            </div>
+          )}
+          <Pointed latent={latent} map={map}>
+            {(onHover) => (
+              <Scatter
+                points={map.points}
+                colours={colours}
+                cursor={cursor}
+                path={path}
+                drawing={drawing}
+                onPlace={go}
+                onHover={onHover}
+                onPath={(places, finished) => {
+                  setPath(places);
+                  if (finished) setDone(places);
+                }}
+              />
+            )}
+          </Pointed>
+          <Legend legend={legend} name={named(map.colour)} />
+        </div>
+        <aside class="card stack">
+          <h2>{t("here")}</h2>
+          {datum ? (
+            <>
+              <Show datum={datum} size={224} label={t("here")} />
+              <div class="row tight">
+                <span class="small soft">
+                  {cursor?.map((value) => Number(value.toPrecision(3))).join(", ")}
+                </span>
+                <CopyCode code={code} />
+              </div>
+            </>
+          ) : null}
+          <p class="soft small">{t(about.decodes ? (drawing ? "pressDraw" : "press") : "nothing")}</p>
+          {map.told !== null && (
+            <p class="soft small">{t("told", { n: Math.round(100 * map.told) })}</p>
+          )}
+          <GivenFields
+            about={about}
+            value={given}
+            onChange={(next) => {
+              setGiven(next);
+              if (cursor) go(...cursor, next);
+            }}
+          />
+          <Trouble error={error} />
+        </aside>
+      </div>
+      <Trouble error={film.error} />
+      {film.value && (
+        <section class="card stack">
+          <h2>{t("film")}</h2>
+          <Film data={film.value.data} />
+          <Files
+            latent={latent}
+            asked={{ what: "codes", codes: film.value.codes, columns: film.value.codes.length, given }}
+            name="path"
+          />
+        </section>
+      )}
+    </>
+  );
+}
+
+interface PointedProps {
+  latent: Latent;
+  map: MapPoints;
+  children: (onHover: (point: number | null, left: number, top: number) => void) => ComponentChildren;
+}
+
+/** The datum of the point that the mouse is at. */
+function Pointed({ latent, map, children }: PointedProps) {
+  const [at, setAt] = useState<{ point: number; left: number; top: number } | null>(null);
+  const [seen, setSeen] = useState<{ position: number; datum: Datum } | null>(null);
+  const known = useRef(new Map<number, Datum>());
+  const fetchDatum = useMemo(
+    () =>
+      latest(
+        async (position: number) => known.current.get(position) ?? (await latent.datum(position)),
+        (datum, position) => {
+          known.current.set(position, datum);
+          setSeen({ position, datum });
+        },
+        () => setSeen(null),
+      ),
+    [latent],
+  );
+  const position = at ? map.positions[at.point] : undefined;
+  const value = at ? map.values?.[at.point] : undefined;
+  const word = value === undefined ? "" : (map.classes?.[value] ?? Number(value.toPrecision(4)));
+  return (
+    <div class="pointed">
+      {children((point, left, top) => {
+        setAt(point === null ? null : { point, left, top });
+        if (point !== null) fetchDatum(map.positions[point]!);
+      })}
+      {at && position !== undefined && (
+        <div class="tip small" style={{ left: `${at.left}px`, top: `${at.top}px` }}>
+          {seen?.position === position && <Tip datum={seen.datum} />}
+          {t("held", { n: position })}
+          <br />
+          {named(map.colour)}: {word}
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** What sounds is only to be seen here: nobody can press a button under the mouse. */
+function Tip({ datum }: { datum: Datum }) {
+  if (datum.kind === "sound") return <img src={datum.picture} alt="" width={160} />;
+  return <Show datum={datum} size={96} />;
+}
