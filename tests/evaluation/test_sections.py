@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -276,7 +277,10 @@ def test_all_parts_are_of_the_same_examples(run: Run, monkeypatch: Any) -> None:
             seen.setdefault(name, found)
             return found
 
-        monkeypatch.setattr(f"lowerbound.evaluation.{module}.choose_examples", chosen)
+        # By its full name: the package has a function `measure`, too.
+        monkeypatch.setattr(
+            sys.modules[f"lowerbound.evaluation.{module}"], "choose_examples", chosen
+        )
     parts = "likelihood,samples,reconstruction,representation"
     options = {"features": "pixels", "limit": 12, "seed": 3, "samples": 1, "report": False}
     found = lb.evaluate(run, metrics=parts, **options)

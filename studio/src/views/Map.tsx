@@ -1,5 +1,4 @@
 // Where data lie among the codes: look around, decode anywhere, draw a path and see its film.
-import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Datum, Given, Latent, MapOptions, MapPoints } from "../latent";
 import { Files } from "../parts/Files";
@@ -14,6 +13,7 @@ import { coloured } from "../scatter/colours";
 import { latest } from "../server";
 import { words } from "../words";
 import { Legend } from "./MapLegend";
+import { Pointed } from "./MapPointed";
 import { CopyCode } from "./Sliders";
 
 const t = words(
@@ -32,7 +32,6 @@ const t = words(
     press: "Press anywhere on the map to decode there; drag to move it, scroll or pinch to zoom.",
     pressDraw: "Drag a line over the map to see the film along it.",
     film: "Along the path",
-    held: "held-out {n}",
     told: "The plane shows {n} % of the codes' variance.",
     nothing: "This model decodes no codes without an example; point at one to see it.",
     label: "label",
@@ -55,7 +54,6 @@ const t = words(
     press: "지도의 아무 곳이나 누르면 그 자리를 복원합니다. 끌면 이동하고, 스크롤하거나 두 손가락으로 벌리면 확대됩니다.",
     pressDraw: "지도 위에 선을 그으면 그 길을 따라 복원한 영상을 보여 줍니다.",
     film: "경로를 따라",
-    held: "평가용 {n}번",
     told: "이 평면은 코드 분산의 {n}%를 보여 줍니다.",
     nothing: "이 모델은 예제 없이 코드를 복원하지 못합니다. 점을 가리키면 그 예제가 보입니다.",
     label: "레이블",
@@ -203,7 +201,7 @@ function Drawn({ latent, map }: { latent: Latent; map: MapPoints }) {
               )}
             </div>
           )}
-          <Pointed latent={latent} map={map}>
+          <Pointed latent={latent} map={map} name={named(map.colour)}>
             {(onHover) => (
               <Scatter
                 points={map.points}
@@ -264,54 +262,4 @@ function Drawn({ latent, map }: { latent: Latent; map: MapPoints }) {
       )}
     </>
   );
-}
-
-interface PointedProps {
-  latent: Latent;
-  map: MapPoints;
-  children: (onHover: (point: number | null, left: number, top: number) => void) => ComponentChildren;
-}
-
-/** The datum of the point that the mouse is at. */
-function Pointed({ latent, map, children }: PointedProps) {
-  const [at, setAt] = useState<{ point: number; left: number; top: number } | null>(null);
-  const [seen, setSeen] = useState<{ position: number; datum: Datum } | null>(null);
-  const known = useRef(new Map<number, Datum>());
-  const fetchDatum = useMemo(
-    () =>
-      latest(
-        async (position: number) => known.current.get(position) ?? (await latent.datum(position)),
-        (datum, position) => {
-          known.current.set(position, datum);
-          setSeen({ position, datum });
-        },
-        () => setSeen(null),
-      ),
-    [latent],
-  );
-  const position = at ? map.positions[at.point] : undefined;
-  const value = at ? map.values?.[at.point] : undefined;
-  const word = value === undefined ? "" : (map.classes?.[value] ?? Number(value.toPrecision(4)));
-  return (
-    <div class="pointed">
-      {children((point, left, top) => {
-        setAt(point === null ? null : { point, left, top });
-        if (point !== null) fetchDatum(map.positions[point]!);
-      })}
-      {at && position !== undefined && (
-        <div class="tip small" style={{ left: `${at.left}px`, top: `${at.top}px` }}>
-          {seen?.position === position && <Tip datum={seen.datum} />}
-          {t("held", { n: position })}
-          <br />
-          {named(map.colour)}: {word}
-        </div>
-      )}
-    </div>
-  );
-}
-
-/** What sounds is only to be seen here: nobody can press a button under the mouse. */
-function Tip({ datum }: { datum: Datum }) {
-  if (datum.kind === "sound") return <img src={datum.picture} alt="" width={160} />;
-  return <Show datum={datum} size={96} />;
 }
