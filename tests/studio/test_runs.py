@@ -191,12 +191,14 @@ def test_a_failed_run_has_an_overview(
 
 
 def test_curves_change_axis_scale_and_part(studio: Any, page: Any) -> None:
+    from playwright.sync_api import expect
+
     page.goto(f"{studio.address}#/run/digits/overview")
     page.locator(".curves canvas").first.wait_for()
     legend = page.locator(".curves .u-legend").first
-    assert legend.inner_text().startswith("step")
+    expect(legend).to_contain_text("step")
     page.get_by_label("Axis").select_option("epoch")
-    assert legend.inner_text().startswith("epoch")
+    expect(legend).to_contain_text("epoch")
     page.get_by_label("Scale").select_option("log")
     page.get_by_label("Show").select_option("half")
     with page.expect_download() as saved:
