@@ -94,7 +94,14 @@ def paired(ours: Array, theirs: Array, level: float = 0.95) -> Paired:
     sizes = np.sort(np.abs(difference))
     carried = float(sizes[-max(1, n // 100) :].sum() / sizes.sum()) if sizes.sum() > 0 else 0.0
     return Paired(
-        mean, float(error), mean - reach, mean + reach, n, apart, _more(difference), carried
+        mean,
+        float(error),
+        float(mean - reach),
+        float(mean + reach),
+        n,
+        apart,
+        _more(difference),
+        carried,
     )
 
 
