@@ -20,6 +20,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from lowerbound.plain import finite
 from lowerbound.training.events import Finished, HeldOut, Progress, Started
 from lowerbound.training.units import without_phase
 
@@ -92,7 +93,7 @@ def line(message: str) -> None:
 
 def emit(report: Mapping[str, Any]) -> None:
     """A report as JSON on stdout; what is no number (nan, infinity) becomes null."""
-    sys.stdout.write(json.dumps(_finite(report), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(finite(report), indent=2, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
@@ -443,15 +444,3 @@ def _quantity(name: str, value: float) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.2f}".replace("-", "−") if abs(value) >= 1 or value == 0 else f"{value:.3g}"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Path):
-        return str(value)
-    return value

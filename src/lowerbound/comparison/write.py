@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LowerboundError
+from ..plain import finite
 from ..training.checkpoint import write_whole
 from .page import page
 from .paired import mean_interval
@@ -57,7 +57,7 @@ def write(found: Comparison, out: str | Path, *, rate_distortion: bool = False) 
     except OSError as error:
         raise LowerboundError(f"cannot write {path}: {error.strerror}") from None
     if path.suffix == ".json":
-        content = _finite(found.to_json())
+        content = finite(found.to_json())
         write_whole(path, json.dumps(content, indent=2, ensure_ascii=False).encode())
         return [path]
     curve = _curve(found) if rate_distortion else None
@@ -188,12 +188,3 @@ def apart(found: Comparison) -> list[str]:
             reason = run.target.apart(first) or "no other run is about the same"
             told.append(f"{run.name} is held apart: {reason}")
     return told
-
-
-def _finite(value: Any) -> Any:
-    """JSON knows no nan and no infinity."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

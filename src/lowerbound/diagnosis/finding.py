@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..plain import finite
+
 #: Causes in the order in which they are told. A cause stands before all that may follow from it: a
 #: run that diverged has every other symptom too, and numbers of no likelihood say nothing of codes.
 CAUSES: dict[str, str] = {
@@ -132,7 +134,7 @@ class Diagnosis:
                     "says": each.says,
                     "evidence": each.evidence,
                     "helps": each.helps,
-                    "numbers": _plain(each.numbers),
+                    "numbers": finite(each.numbers),
                 }
                 for each in self.findings
             ],
@@ -185,11 +187,3 @@ def _flat(value: Any) -> Iterator[Any]:
 
 def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from ..plain import finite
 from .rows import Row, count, number, of_what, with_error
 from .sections import Annealing, Section, Told, written
 
@@ -169,7 +170,7 @@ class Evaluation:
         """Stable keys, JSON's types; a number that is not finite becomes ``None``."""
         plain = asdict(replace(self, sections=()))
         plain["sections"] = [written(section) for section in self.sections]
-        return {"format": 1, **_finite(plain)}
+        return {"format": 1, **finite(plain)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Evaluation:
@@ -349,11 +350,3 @@ class Evaluation:
             return ""
         name = of_what("log p(x)", self.given)
         return f"; few samples carry the weight: with more, {name} comes out higher"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

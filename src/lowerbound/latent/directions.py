@@ -89,6 +89,12 @@ class Directions:
             strength = min(max(way, 0.0), most) if strength == "with" else max(min(way, 0.0), -most)
         return strength * self.vectors[row]
 
+    def to_json(self) -> dict[str, Any]:
+        """As a page reads it: an accuracy that nothing could tell is 0."""
+        names = ("vectors", "weights", "biases", "typical", "natural", "accuracy", "share")
+        told = {name: np.nan_to_num(getattr(self, name)).tolist() for name in names}
+        return {"names": list(self.names), **told, "vague": [self.vague(n) for n in self.names]}
+
 
 def fit_directions(
     codes: Array,

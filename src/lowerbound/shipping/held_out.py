@@ -8,27 +8,25 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, features
 
-from .. import conditioning, exploring
+from .. import exploring
 from ..data import DataSpec
 from ..errors import LowerboundError
 from ..evaluation.chosen import Chosen
-from ..evaluation.decoding import evaluating
+from ..exploring import facts
 from ..exploring.codes import colour_values
 from ..exploring.editing import attribute_values
 from ..exploring.examples import examples_of
 from ..latent import Space, latent_map
-from ..latent import traverse as latent_traverse
 from ..runs import Run
 
 Array = NDArray[Any]
 
 _MOST_NUMBERS = 2**18  # of all codes together
 _LISTED = 32  # dimensions with sliders
-_DRAWS = 128  # of the prior
+_MOVED = 512  # draws of a prior that dimensions are known by
 _MEASURED = 1000  # examples that dimensions are known by
 _COLOURS = 16
 _TILE, _LOSSLESS = 64, 300_000  # pixels of a thumbnail's side; bytes of all of them
@@ -70,68 +68,18 @@ def mapped(run: Run, space: Space, limit: int) -> tuple[dict[str, Any], dict[str
 
 def dimensions(run: Run, space: Space) -> list[dict[str, Any]]:
     """Rate, mean and deviation of each dimension that has a slider, those that matter first."""
-    model: Any = run.model
-    if hasattr(model, "encode"):
+    if hasattr(run.model, "encode"):
         with contextlib.suppress(LowerboundError):
-            some = examples_of(run, _MEASURED)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                found = latent_traverse(
-                    model, some.x, *some.context, start=None, most=_LISTED, steps=2, width=1.0,
-                    centre=space.centre,
-                )  # fmt: skip
-            rates = [None] * len(found.values) if found.kl is None else found.kl.tolist()
-            ends = zip(found.dimensions, rates, found.values.tolist(), strict=True)
-            return [_dimension(d, rate, (a + b) / 2, (b - a) / 2) for d, rate, (a, b) in ends]
-    codes, given = draws(run, space, 512)
-    mean, deviation = codes.mean(0), codes.std(0)
-    some_of = np.argsort(-deviation, kind="stable")[: 4 * _LISTED]
-    moved = np.tile(mean, (2 * len(some_of), 1))
-    for row, d in enumerate(some_of):
-        moved[2 * row : 2 * row + 2, d] += np.array([-2.0, 2.0]) * deviation[d]
-    with torch.no_grad(), evaluating(model):
-        decoded = space.decode(moved, *(each[:1] for each in given)).reshape(len(some_of), 2, -1)
-    change = np.square(decoded[:, 1] - decoded[:, 0]).sum(1)
-    ranked = some_of[np.argsort(-change, kind="stable")[:_LISTED]]
-    return [_dimension(d, None, mean[d], deviation[d]) for d in ranked]
-
-
-def draws(run: Run, space: Space, n: int = _DRAWS) -> tuple[Array, tuple[torch.Tensor, ...]]:
-    """Codes of the prior ``(n, width)``, and the conditions that they go with."""
-    with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluating(run.model):
-        torch.manual_seed(0)
-        context = conditioning.contexts_for(run, n, None, 0)
-        codes = conditioning.draw_codes(run.model, n, *context)
-    return codes.reshape(n, -1).double().numpy(), context
-
-
-def conditions(run: Run) -> list[dict[str, Any]]:
-    """What the model is given; see `Condition` of the page."""
-    condition: Any = getattr(run.model, "condition", None)
-    side = getattr(condition, "side", None)
-    if side in (None, "position"):
-        return []
-    if side != "attributes":
-        name = "label" if side == "labels" else str(side)
-        return [{"name": name, "kind": "choice", "choices": list(condition.classes)}]
-    found = []
-    attributes = np.asarray(run.data().train.attributes, np.float64)
-    for place, name in enumerate(condition.names):
-        column = attributes[:, place]
-        low, high, typical = float(column.min()), float(column.max()), float(column.mean())
-        found.append({"name": name, "kind": "number", "low": low, "high": high, "typical": typical})
-    return found
+            return facts.dimensions(run, space, most=_LISTED, examples=_MEASURED)
+    return facts.dimensions_of_prior(run, space, most=_LISTED, draws=_MOVED)
 
 
 def directions(run: Run) -> dict[str, Any] | None:
     """Steps of codes along which attributes change; None where the data have none."""
     try:
-        found = exploring.attributes(run)
+        return exploring.attributes(run).to_json()
     except LowerboundError:
         return None
-    names = ("vectors", "weights", "biases", "typical", "natural", "accuracy", "share")
-    told = {name: np.round(getattr(found, name), 6).tolist() for name in names}
-    return {"names": list(found.names), **told, "vague": [found.vague(n) for n in found.names]}
 
 
 def originals(run: Run, chosen: Chosen) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -190,8 +138,3 @@ def _colours(run: Run, chosen: Chosen) -> list[str]:
         found += attribute_values(run, test, chosen.positions)[1]
     classes = set(run.spec.classes or ())  # told by the label
     return [name for name in dict.fromkeys(found) if name not in classes][:_COLOURS]
-
-
-def _dimension(index: int, rate: float | None, mean: float, deviation: float) -> dict[str, Any]:
-    told = {"mean": float(mean), "deviation": float(deviation)}
-    return {"index": int(index), "rate": None if rate is None else float(rate), **told}

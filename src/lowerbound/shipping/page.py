@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..data import Data
 from ..errors import LowerboundError
+from ..exploring import facts
 from ..runs import EVALUATION, Run
 from ..training.state import WEIGHTS
 from . import held_out
@@ -25,6 +27,7 @@ from .smaller import Quantize, smaller, weights_bytes
 
 KINDS = ("image", "vector", "audio")
 _LIMIT = 2000  # held-out examples
+_DRAWS = 128  # of the prior
 _ENCODER = 2**23  # bytes of an encoder that comes along however small the decoder is
 
 
@@ -149,7 +152,8 @@ def _contents(
     told: dict[str, Any] = {"map": None, "colours": {}, "directions": None, "originals": None}
     arrays: dict[str, NDArray[Any]] = {}
     encodes = hasattr(model, "encode") and getattr(condition, "side", None) != "position"
-    if encodes and _has_data(run, notes):
+    data = _data(run, notes if encodes else [])
+    if encodes and data is not None:
         found, arrays, chosen = held_out.mapped(run, space, _LIMIT)
         sheet, more = held_out.originals(run, chosen)
         told |= {**found, "originals": sheet, "directions": held_out.directions(run)}
@@ -159,7 +163,7 @@ def _contents(
         if len(chosen.positions) < chosen.of:
             notes.append(f"{len(chosen.positions):,} of {chosen.of:,} held-out examples")
     if hasattr(model, "prior"):
-        codes, given = held_out.draws(run, space)
+        codes, given = facts.codes_of_prior(run, _DRAWS)
         arrays["prior"] = codes.astype(np.float32)
         if given:
             arrays["prior given"] = given[0].double().numpy().astype(np.float32)
@@ -176,7 +180,7 @@ def _contents(
         "event_shape": list(spec.event_shape),
         "width": space.width,
         "dimensions": held_out.dimensions(run, space),
-        "conditions": held_out.conditions(run),
+        "conditions": facts.conditions(run, data),
     }
     told["shown"] = {
         "low": spec.low,
@@ -188,15 +192,15 @@ def _contents(
     return told, arrays
 
 
-def _has_data(run: Run, notes: list[str]) -> bool:
+def _data(run: Run, notes: list[str]) -> Data | None:
+    """Draws of the prior do without."""
     try:
-        run.data()
+        return run.data()
     except LowerboundError as error:
         if not hasattr(run.model, "prior"):
             raise
         notes.append(f"without held-out examples: {error}")
-        return False
-    return True
+        return None
 
 
 def _model(run: Run) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..errors import LowerboundError
+from ..plain import finite
 from .folder import Folder
 from .guard import TooMuch
 from .opened import Models
@@ -168,15 +169,7 @@ def _json(found: Any) -> Response:
     try:
         return JSONResponse(found)
     except ValueError:
-        return JSONResponse(_finite(found))
-
-
-def _finite(found: Any) -> Any:
-    if isinstance(found, Mapping):
-        return {name: _finite(value) for name, value in found.items()}
-    if isinstance(found, list | tuple):
-        return [_finite(value) for value in found]
-    return None if isinstance(found, float) and not math.isfinite(found) else found
+        return JSONResponse(finite(found))
 
 
 async def _read(request: Request) -> Asked:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from ...plain import finite
 from ..rows import Row
 from .disentanglement import SCORES
 
@@ -72,7 +73,7 @@ class Representation:
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys, JSON's types; a number that is not finite becomes ``None``."""
-        return _finite(asdict(self))
+        return finite(asdict(self))
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Representation:
@@ -133,11 +134,3 @@ class Representation:
 
 def _nats(value: float) -> str:
     return f"{value:.3f}".replace("-", "−") if math.isfinite(value) else "∞"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 from ...errors import LowerboundError
+from ...plain import finite
 from ..rows import Row, number, with_error
 from .arrays import Array
 
@@ -200,7 +200,7 @@ class SampleQuality:
         """Stable keys, JSON's types; a number that is not finite becomes None."""
         content = asdict(replace(self, neighbours=None))
         del content["neighbours"]
-        return _finite({**content, "notes": list(self.notes)})
+        return finite({**content, "notes": list(self.notes)})
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> SampleQuality:
@@ -299,11 +299,3 @@ def _times(factor: float, value: float | None) -> float | None:
 
 def _known(kind: Any, content: Mapping[str, Any]) -> dict[str, Any]:
     return {f.name: content[f.name] for f in fields(kind) if f.name in content}
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

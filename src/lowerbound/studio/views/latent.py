@@ -80,18 +80,7 @@ def path(studio: Studio, asked: Asked) -> Any:
 
 def directions(studio: Studio, asked: Asked) -> Any:
     """Directions of the attributes of the data."""
-    found = directions_of(studio, asked)
-    return {
-        "names": list(found.names),
-        "vectors": found.vectors.tolist(),
-        "weights": found.weights.tolist(),
-        "biases": found.biases.tolist(),
-        "typical": found.typical.tolist(),
-        "natural": found.natural.tolist(),
-        "accuracy": np.nan_to_num(found.accuracy).tolist(),
-        "share": found.share.tolist(),
-        "vague": [found.vague(name) for name in found.names],
-    }
+    return directions_of(studio, asked).to_json()
 
 
 def edit(studio: Studio, asked: Asked) -> Any:

@@ -8,15 +8,14 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from ... import conditioning, exploring
+from ... import exploring
 from ...data import Data
 from ...errors import LowerboundError
-from ...evaluation.decoding import evaluating
+from ...exploring import facts
 from ...exploring.editing import attribute_values
 from ...exploring.examples import centre_of, examples_of
 from ...exploring.writing import suffixes
 from ...latent import Space, bounds_of, reconstruction_errors, space_of
-from ...latent import traverse as latent_traverse
 from ...runs import Run
 from .latent_asked import code_path
 
@@ -60,7 +59,7 @@ def about(run: Run) -> dict[str, Any]:
         "varies": encodes and _works(lambda: exploring.vary(run, 0, 1)),
         "text": side == "captions",
         "held_out": held_out,
-        "conditions": conditions(run, data),
+        "conditions": facts.conditions(run, data),
         "files": list(suffixes(spec)) if spec.kind != "sequence" else [".npy"],
         "dimensions": [],
         "colours": _colours(run, data) if encodes else [],
@@ -69,7 +68,7 @@ def about(run: Run) -> dict[str, Any]:
     # Of indices there is nothing between one and the next, nor do they lie on a map.
     real = space is not None and not space.vectors
     if space is not None and real and decodes:
-        listed = _or_none(lambda: dimensions(run, space) if encodes else of_prior(run, space))
+        listed = _or_none(lambda: dimensions(run, space, encodes))
         found["dimensions"], real = listed or [], listed is not None
     between = real or (space is not None and space.vectors)
     found["tools"] = _tools(found, real, between, free)
@@ -92,77 +91,13 @@ def _tools(found: dict[str, Any], real: bool, between: bool, free: bool) -> list
     return [name for name, is_so in can.items() if is_so]
 
 
-def dimensions(run: Run, space: Space) -> list[dict[str, Any]]:
-    """Rate, mean and deviation of each dimension of codes of data, the largest rate first."""
-    chosen = examples_of(run, MEASURED)
-    if len(chosen.x) < 2:
-        return of_prior(run, space)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        ends = latent_traverse(
-            run.model, chosen.x, *chosen.context, start=None, most=_LISTED, steps=2, width=1.0,
-            centre=space.centre,
-        )  # fmt: skip
-    rates = [None] * len(ends.dimensions) if ends.kl is None else ends.kl.tolist()
-    return [
-        _dimension(index, rate, (low + high) / 2, (high - low) / 2)
-        for index, rate, (low, high) in zip(ends.dimensions, rates, ends.values, strict=True)
-    ]
-
-
-def of_prior(run: Run, space: Space) -> list[dict[str, Any]]:
-    """The same of a model without an encoder: those first that change the most of the datum."""
-    model: Any = run.model
-    if not hasattr(model, "prior"):
+def dimensions(run: Run, space: Space, encodes: bool) -> list[dict[str, Any]]:
+    """Rate, mean and deviation of each dimension that has a slider, those that matter first."""
+    if encodes and min(MEASURED, len(run.data().test)) > 1:
+        return facts.dimensions(run, space, most=_LISTED, examples=MEASURED)
+    if not hasattr(run.model, "prior"):
         return []
-    with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluating(model):
-        torch.manual_seed(0)
-        context = conditioning.contexts_for(run, _DRAWS, None, 0)
-        draws = conditioning.draw_codes(model, _DRAWS, *context).flatten(1).double().numpy()
-        mean, deviation = draws.mean(0), draws.std(0)
-        some = np.argsort(-deviation, kind="stable")[: 4 * _LISTED]
-        codes = np.tile(mean, (2 * len(some), 1))
-        for row, d in enumerate(some):
-            codes[2 * row : 2 * row + 2, d] += np.array([-2.0, 2.0]) * deviation[d]
-        ends = space.decode(codes, *(each[:1] for each in context))
-    ends = ends.reshape(len(some), 2, -1).astype(np.float64)
-    moved = np.square(ends[:, 1] - ends[:, 0]).sum(1)
-    ranked = some[np.argsort(-moved, kind="stable")[:_LISTED]]
-    return [_dimension(d, None, mean[d], deviation[d]) for d in ranked]
-
-
-def conditions(run: Run, data: Data | None) -> list[dict[str, Any]]:
-    """What can be given to a conditional model; see `Condition` of the page."""
-    condition: Any = getattr(run.model, "condition", None)
-    side = getattr(condition, "side", None)
-    if condition is None or side in (None, "position", "captions"):
-        return []
-    if side != "attributes":
-        name = "label" if side == "labels" else str(side)
-        return [{"name": name, "kind": "choice", "choices": list(condition.classes)}]
-    spec = run.spec
-    mean, std = spec.attribute_mean or (), spec.attribute_std or ()
-    known = None
-    if data is not None and data.train.attributes is not None:
-        known = np.asarray(data.train.attributes, np.float64)
-    found = []
-    for place, name in enumerate(condition.names):
-        middle = float(mean[place]) if mean else 0.0
-        spread = float(std[place]) if std else 1.0
-        low, high = middle - 2 * spread, middle + 2 * spread
-        if known is not None:
-            low, high = float(known[:, place].min()), float(known[:, place].max())
-        found.append({"name": name, "kind": "number", "low": low, "high": high, "typical": middle})
-    return found
-
-
-def _dimension(index: int, rate: float | None, mean: float, deviation: float) -> dict[str, Any]:
-    return {
-        "index": int(index),
-        "rate": None if rate is None else float(rate),
-        "mean": float(mean),
-        "deviation": float(deviation),
-    }
+    return facts.dimensions_of_prior(run, space, most=_LISTED, draws=_DRAWS)
 
 
 def _colours(run: Run, data: Data | None) -> list[str]:
