@@ -109,6 +109,9 @@ export interface MapPoints {
   positions: Uint32Array;
   /** Share of the codes' variance that the plane shows; null where that is not known. */
   told: number | null;
+  /** How many are placed and coloured, and how many there will be. */
+  done: number;
+  of: number;
 }
 
 export type How = "linear" | "spherical" | "geodesic";
@@ -162,7 +165,8 @@ export interface Latent {
   about: About;
   decode(codes: number[][], given: Given): Promise<Datum[]>;
   encode(ref: Ref, given: Given): Promise<Encoded>;
-  map(options: MapOptions): Promise<MapPoints>;
+  /** Again and again with more points, until all are there. */
+  map(options: MapOptions): AsyncIterable<MapPoints>;
   /** The codes behind places (x, y) on the map last drawn. */
   codesAt(places: [number, number][]): Promise<number[][]>;
   /** The datum of a point of the map. */

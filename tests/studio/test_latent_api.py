@@ -185,6 +185,45 @@ def test_a_map_is_that_of_the_library(studio: Studio, latent_runs: Path, colour:
     assert (found["classes"] is not None) == (colour == "label")
 
 
+@pytest.mark.parametrize("colour", ["label", "density", "error"])
+def test_a_map_grows_while_it_is_asked_for(
+    studio: Studio, latent_runs: Path, monkeypatch: pytest.MonkeyPatch, colour: str
+) -> None:
+    monkeypatch.setattr(maps, "_SECONDS", 0.0)  # a part for each reply
+    monkeypatch.setattr("lowerbound.studio.views.growing._LEAST", 64)
+    limit = {"label": 301, "density": 302, "error": 303}[colour]
+    run = lb.open_run(latent_runs / "given")
+    expected = exploring.map_codes(run, colour=colour, limit=limit)
+    by_position = dict(zip(expected.positions.tolist(), np.asarray(expected.values), strict=True))
+    replies = [ask(maps.map_, studio, "given", colour=colour, limit=limit)]
+    while replies[-1]["done"] < replies[-1]["of"]:
+        replies.append(ask(maps.map_, studio, "given", colour=colour, limit=limit))
+    assert replies[0]["done"] == 64
+    assert replies[0]["of"] == limit
+    assert len(replies) > 2
+    chosen = examples_of(run, limit)
+    codes = latent.space_of(run.model, "").encode(chosen.x, *chosen.context)
+    of = dict(zip(chosen.positions.tolist(), codes, strict=True))
+    for reply in replies:
+        positions = numbers(reply["positions"], "<u4").tolist()
+        places = numbers(reply["points"]).reshape(-1, 2)
+        axes, mean = np.array(reply["axes"]), np.array(reply["mean"])
+        known = np.stack([of[position] for position in positions])
+        np.testing.assert_allclose(places, (known - mean) @ axes.T, atol=1e-5)
+        if reply["values"] is None:
+            assert (colour, reply is replies[-1]) in (("density", False), ("error", False))
+            continue
+        values = numbers(reply["values"])
+        told = np.isfinite(values)
+        wanted = np.array([by_position[position] for position in positions])
+        np.testing.assert_allclose(values[told], wanted[told], rtol=1e-4)
+        assert told.sum() == reply["done"]
+    assert len(numbers(replies[-1]["positions"], "<u4")) == limit
+    np.testing.assert_allclose(
+        numbers(replies[-1]["points"]).reshape(-1, 2), expected.map.points, atol=1e-5
+    )
+
+
 def test_codes_behind_places(studio: Studio, latent_runs: Path) -> None:
     places = [[0.5, -1.0], [1e-3, 2.0]]
     assert ask(maps.codes_at, studio, "plain", places=places, limit=200) == places

@@ -125,7 +125,7 @@ def test_the_map_the_path_and_the_directions_are_those_of_python(
     expected = exploring.map_codes(run)
     options = {"colour": "label", "method": "auto", "limit": 2000}
     found = page.evaluate(
-        "async options => { const map = await lowerbound.latent.map(options);"
+        "async options => { const { value: map } = await lowerbound.latent.map(options).next();"
         "return { ...map, points: Array.from(map.points), values: Array.from(map.values) } }",
         options,
     )

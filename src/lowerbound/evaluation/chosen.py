@@ -43,6 +43,20 @@ def shuffled(count: int, seed: int = 0) -> Tensor:
     return torch.randperm(count, generator=generator)
 
 
+def taken_of_whole(model: Any, split: Split, spec: DataSpec) -> bool:
+    """Whether a part of a split is prepared with all of it: its chances are drawn in order."""
+    drawn = spec.binarize == "stochastic" or spec.dequantize == "uniform"
+    # Masks are drawn one after the other, too.
+    drawn = drawn or getattr(getattr(model, "condition", None), "of_x", False)
+    return drawn and len(split) <= _WHOLE
+
+
+def part_of(whole: Chosen, positions: Tensor) -> Chosen:
+    """Some of the examples of a whole split."""
+    context = tuple(each[positions] for each in whole.context)
+    return Chosen(whole.x[positions], context, positions.numpy(), whole.of)
+
+
 def choose_examples(
     model: Any, split: Split, spec: DataSpec, limit: int | None = None, seed: int = 0
 ) -> Chosen:
@@ -60,15 +74,10 @@ def choose_examples(
     positions = torch.arange(count)
     if limit is not None and limit < count:
         positions = shuffled(count, seed)[:limit]
-    drawn = spec.binarize == "stochastic" or spec.dequantize == "uniform"
-    # Masks are drawn one after the other, too.
-    drawn = drawn or getattr(getattr(model, "condition", None), "of_x", False)
-    if len(positions) == count or (drawn and count <= _WHOLE):
+    if len(positions) == count or taken_of_whole(model, split, spec):
         x = held_out(split, spec)
-        context = held_out_contexts(model, x, split)
-        if len(positions) < count:
-            x, context = x[positions], tuple(each[positions] for each in context)
-        return Chosen(x, context, positions.numpy(), count)
+        whole = Chosen(x, held_out_contexts(model, x, split), np.arange(count), count)
+        return whole if len(positions) == count else part_of(whole, positions)
     with torch.no_grad():
         x = Prepare(spec)(split.stored(positions), torch.Generator().manual_seed(0))
     context = held_out_contexts(model, x, split, positions)

@@ -16,10 +16,10 @@ from torch import Tensor
 from .. import conditioning, drawing, listening
 from ..conditioning import Given
 from ..continuing import clip_of, held_out_number
-from ..data import Prepare, wave_of
+from ..data import Prepare, Split, wave_of
 from ..errors import LowerboundError
 from ..evaluation import held_out_contexts
-from ..evaluation.chosen import Chosen, choose_examples
+from ..evaluation.chosen import Chosen, choose_examples, part_of, shuffled, taken_of_whole
 from ..latent.space import Centre, Space
 from ..runs import Run
 from ..sound import SILENCE, mu_law
@@ -28,6 +28,7 @@ from .uploads import Upload, open_upload
 Array = NDArray[Any]
 
 _SEED = 0
+_MOST_KEPT = 2**30  # bytes of a whole split that is kept prepared
 _KEPT: WeakKeyDictionary[Run, dict[tuple[int | None, bool], Chosen]] = WeakKeyDictionary()
 
 
@@ -143,9 +144,18 @@ def examples_of(run: Run, limit: int | None, *, train: bool = False) -> Chosen:
             x = Prepare(run.spec)(split.stored(rows), torch.Generator().manual_seed(_SEED))
             context = held_out_contexts(run.model, x, split, rows)
             known[limit, train] = Chosen(x, context, rows.numpy(), len(split))
+        elif limit is not None and limit < len(split) and _kept_whole(run, split):
+            whole = examples_of(run, None)
+            known[limit, train] = part_of(whole, shuffled(len(split))[:limit])
         else:
             known[limit, train] = choose_examples(run.model, split, run.spec, limit)
     return known[limit, train]
+
+
+def _kept_whole(run: Run, split: Split) -> bool:
+    """Whether all of a split is prepared for any part of it, and small enough to be kept."""
+    size = 4 * len(split) * run.spec.dimensions
+    return size <= _MOST_KEPT and taken_of_whole(run.model, split, run.spec)
 
 
 def _held_out(run: Run, number: int, given: Given) -> Example:

@@ -76,7 +76,7 @@ export class OnnxLatent implements Latent {
     return { name, code, original, reconstruction: reconstruction!, given: own };
   }
 
-  async map({ colour, method, limit }: MapOptions): Promise<MapPoints> {
+  async *map({ colour, method, limit }: MapOptions): AsyncIterable<MapPoints> {
     const { told } = this.packed;
     if (!told.map || !this.codes) throw new Problem(t("encoder"));
     if (method !== "auto" && method !== told.map.method) throw new Problem(t("umap"));
@@ -84,7 +84,7 @@ export class OnnxLatent implements Latent {
     const points = new Float32Array(2 * count);
     for (let row = 0; row < count; row++) points.set(this.placed(this.codes.at(row)), 2 * row);
     const name = colour ?? Object.keys(told.colours)[0] ?? "";
-    return {
+    yield {
       method: told.map.method,
       points,
       colour: name,
@@ -92,6 +92,8 @@ export class OnnxLatent implements Latent {
       classes: told.colours[name] ?? null,
       positions: Uint32Array.from({ length: count }, (_, row) => row),
       told: told.map.told,
+      done: count,
+      of: count,
     };
   }
 

@@ -56,6 +56,30 @@ export function useFetched<T>(work: () => Promise<T>, on: readonly unknown[]) {
   return { ...found, again: () => setTurn((before) => before + 1) };
 }
 
+/** What comes piece by piece, the newest of it; what was there stays until then. */
+export function useGrowing<T>(work: () => AsyncIterable<T>, on: readonly unknown[]) {
+  const [found, setFound] = useState<{ value?: T; error?: unknown; busy: boolean }>({ busy: true });
+  useEffect(() => {
+    let wanted = true;
+    setFound(({ value }) => ({ value, busy: true }));
+    void (async () => {
+      try {
+        for await (const value of work()) {
+          if (!wanted) return;
+          setFound({ value, busy: true });
+        }
+        if (wanted) setFound(({ value }) => ({ value, busy: false }));
+      } catch (error) {
+        if (wanted) setFound(({ value }) => ({ value, error, busy: false }));
+      }
+    })();
+    return () => {
+      wanted = false;
+    };
+  }, on);
+  return found;
+}
+
 export function Field({ label, children }: { label: string; children: ComponentChildren }) {
   return (
     <label class="field">

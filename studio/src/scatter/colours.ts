@@ -8,6 +8,8 @@ const SCALE = [
   [31, 158, 137], [53, 183, 121], [109, 205, 89], [180, 222, 44], [253, 231, 37],
 ] as const;
 
+const UNKNOWN = [140, 140, 140] as const;
+
 export interface Coloured {
   colours: Uint8Array;
   /** What the legend says. */
@@ -43,8 +45,10 @@ export function gradient(): string {
   return `linear-gradient(to right, ${SCALE.map((each) => `rgb(${each.join(" ")})`).join(", ")})`;
 }
 
-function scale(share: number): number[] {
-  const place = Math.min(1, Math.max(0, Number.isFinite(share) ? share : 0)) * (SCALE.length - 1);
+/** What is not known yet is grey. */
+function scale(share: number): readonly number[] {
+  if (!Number.isFinite(share)) return UNKNOWN;
+  const place = Math.min(1, Math.max(0, share)) * (SCALE.length - 1);
   const below = Math.min(SCALE.length - 2, Math.floor(place));
   const rest = place - below;
   return SCALE[below]!.map((value, c) => Math.round((1 - rest) * value + rest * SCALE[below + 1]![c]!));

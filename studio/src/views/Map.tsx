@@ -1,12 +1,11 @@
 // Where data lie among the codes: look around, decode anywhere, draw a path and see its film.
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import type { Datum, Given, Latent, MapOptions, MapPoints } from "../latent";
 import { Files } from "../parts/Files";
 import { Film } from "../parts/Film";
 import { GivenFields, firstGiven } from "../parts/Given";
 import { Show } from "../parts/Show";
-import { Busy, Choice, Trouble, useFetched } from "../parts/basics";
-import { useKept } from "../parts/kept";
+import { Busy, Choice, Trouble, useFetched, useGrowing } from "../parts/basics";
 import { Scatter } from "../scatter/Scatter";
 import { type Place, evenly } from "../scatter/camera";
 import { coloured } from "../scatter/colours";
@@ -34,6 +33,7 @@ const t = words(
     film: "Along the path",
     told: "The plane shows {n} % of the codes' variance.",
     nothing: "This model decodes no codes without an example; point at one to see it.",
+    part: "{n} of {of} …",
     label: "label",
     density: "density",
     bound: "bound, nats",
@@ -56,6 +56,7 @@ const t = words(
     film: "경로를 따라",
     told: "이 평면은 코드 분산의 {n}%를 보여 줍니다.",
     nothing: "이 모델은 예제 없이 코드를 복원하지 못합니다. 점을 가리키면 그 예제가 보입니다.",
+    part: "{of}개 중 {n}개 …",
     label: "레이블",
     density: "밀도",
     bound: "하한, nats",
@@ -66,6 +67,10 @@ const t = words(
 const FRAMES = 25;
 const LIMITS = [500, 2000, 10_000, 20_000];
 const KNOWN = ["label", "density", "bound", "error"] as const;
+
+function counted(count: number): string {
+  return count.toLocaleString();
+}
 
 /** What a colour is called. */
 function named(colour: string): string {
@@ -80,11 +85,11 @@ export function MapView({ latent }: { latent: Latent }) {
     method: "auto",
     limit: Math.min(about.held_out, 2000),
   });
-  const found = useFetched(() => latent.map(options), [latent, JSON.stringify(options)]);
-  const map = useKept(found.value);
+  const found = useGrowing(() => latent.map(options), [latent, JSON.stringify(options)]);
+  const map = found.value;
   const set = (changed: Partial<MapOptions>) => setOptions({ ...options, ...changed });
   const limits = LIMITS.filter((each) => each < about.held_out);
-  const counts = [...limits, ...(about.held_out <= LIMITS.at(-1)! ? [about.held_out] : [])].map(String);
+  const counts = [...limits, ...(about.held_out <= LIMITS.at(-1)! ? [about.held_out] : [])];
   const methods = [["auto", t("auto")], ["pca", t("pca")], ["umap", t("umap")]] as const;
   return (
     <section class="stack">
@@ -109,14 +114,16 @@ export function MapView({ latent }: { latent: Latent }) {
           <Choice
             label={t("count")}
             value={String(options.limit)}
-            choices={counts.map((each) => [each, Number(each).toLocaleString()] as const)}
+            choices={counts.map((each) => [String(each), counted(each)] as const)}
             onChange={(limit) => set({ limit: Number(limit) })}
           />
         )}
-        {!found.value && !found.error && <Busy />}
+        {found.busy && (
+          <Busy>{map && map.done < map.of ? t("part", { n: counted(map.done), of: counted(map.of) }) : undefined}</Busy>
+        )}
       </div>
       <Trouble error={found.error} />
-      {map && <Drawn latent={latent} map={map} />}
+      {map && <Drawn key={map.method} latent={latent} map={map} />}
       <Files
         latent={latent}
         asked={map ? { what: "map", options } : null}
@@ -160,16 +167,6 @@ function Drawn({ latent, map }: { latent: Latent; map: MapPoints }) {
     setCursor([x, y]);
     if (about.decodes) decode([[x, y], beside]);
   };
-  // A place on one map is none on another.
-  const first = useRef(map);
-  useEffect(() => {
-    if (first.current.method === map.method && first.current.points.length === map.points.length) return;
-    first.current = map;
-    setCursor(null);
-    setDatum(null);
-    setPath([]);
-    setDone([]);
-  }, [map]);
   const film = useFetched(async () => {
     if (done.length < 2) return null;
     const codes = await latent.codesAt(evenly(done, FRAMES));

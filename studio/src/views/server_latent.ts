@@ -23,10 +23,12 @@ interface MapReply {
   method: string;
   points: string;
   colour: string;
-  values: string;
+  values: string | null;
   classes: string[] | null;
   positions: string;
   told: number | null;
+  done: number;
+  of: number;
   /** `code = mean + place · axes`; null of a map that has none. */
   mean: number[] | null;
   axes: number[][] | null;
@@ -52,15 +54,19 @@ export class ServerLatent implements Latent {
     return post(this.at("encode"), { ref, given });
   }
 
-  async map(options: MapOptions): Promise<MapPoints> {
-    const reply = await get<MapReply>(this.at("map"), { ...options });
-    this.drawn = { options, mean: reply.mean, axes: reply.axes };
-    return {
-      ...reply,
-      points: new Float32Array(bytes(reply.points)),
-      values: new Float32Array(bytes(reply.values)),
-      positions: new Uint32Array(bytes(reply.positions)),
-    };
+  async *map(options: MapOptions): AsyncIterable<MapPoints> {
+    // The server encodes while it is asked: who leaves the view stops it.
+    for (;;) {
+      const reply = await get<MapReply>(this.at("map"), { ...options });
+      this.drawn = { options, mean: reply.mean, axes: reply.axes };
+      yield {
+        ...reply,
+        points: new Float32Array(bytes(reply.points)),
+        values: reply.values === null ? null : new Float32Array(bytes(reply.values)),
+        positions: new Uint32Array(bytes(reply.positions)),
+      };
+      if (reply.done === reply.of) return;
+    }
   }
 
   async codesAt(places: [number, number][]): Promise<number[][]> {

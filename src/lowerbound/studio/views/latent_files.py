@@ -94,22 +94,23 @@ def _map(studio: Studio, asked: Asked, suffix: str) -> bytes:
     path = path_of(studio, asked)
     options = Asked(asked.get("options"))
     limit = options.whole("limit", 2000, low=3)
-    chosen, codes, found = placed(studio, path, limit, options.text("method", "auto"))
+    found = placed(studio, path, limit, options.text("method", "auto"))
     if suffix == ".npy":
-        return _npy(codes)
+        return _npy(found.codes)
     if suffix != ".png":
         raise LowerboundError(f"a map is written as .png or .npy, came {suffix}")
-    name, values, classes = coloured(studio, path, limit, found, options.text("colour", None))
+    colour = options.text("colour", None)
+    name, values, classes, _ = coloured(studio, path, limit, found, colour)
     run = studio.models.get(path).run
     places, pictures = None, None
     if run.spec.kind in ("image", "video"):
-        places = spread_out(plane_of(found.points))
-        stored = run.data().test.stored(chosen.positions[places]).numpy()
+        places = spread_out(plane_of(found.map.points))
+        stored = run.data().test.stored(found.positions[places]).numpy()
         pictures = writing.unit(run.spec, stored)
         pictures = pictures if pictures.ndim == 4 else pictures[:, pictures.shape[1] // 2]
     figure = plots.places(
-        found, values, _UNITS.get(name, name), classes=classes, shown=places, pictures=pictures,
-        title=f"{run.spec.name}: codes of {len(chosen.x):,} held-out examples",
+        found.map, values, _UNITS.get(name, name), classes=classes, shown=places, pictures=pictures,
+        title=f"{run.spec.name}: codes of {len(found.codes):,} held-out examples",
     )  # fmt: skip
     return plots.to_png(figure)
 

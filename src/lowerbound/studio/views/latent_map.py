@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,34 +25,67 @@ from ...latent import (
 from ...runs import Run
 from .. import shown
 from ..asked import Asked, Studio, path_of, route
+from .growing import Growing
 
 Array = NDArray[Any]
 
 MOST = 20_000  # points
 _METHODS = ("auto", "raw", "pca", "umap")
-_PART = 500  # examples that are measured before others may compute
+_MEASURES = {"bound": bounds_of, "error": reconstruction_errors}
+_LATE = ("density", *_MEASURES)  # colours that come when all points are there
+_SECONDS = 0.7  # that a reply waits for more points
 _NEAR = 4  # points by which a place on a map without axes is known
 _PLACES = 1024
 
 
+@dataclass(frozen=True)
+class Placed:
+    """Examples on a map.
+
+    Attributes:
+        chosen: all that are to be there.
+        rows: of them those that are, ``(n,)``.
+        codes: theirs, ``(n, latent)``.
+        map: where they lie.
+    """
+
+    chosen: Chosen
+    rows: Array
+    codes: Array
+    map: LatentMap
+
+    @property
+    def complete(self) -> bool:
+        """Whether all are there."""
+        return len(self.rows) == len(self.chosen.positions)
+
+    @property
+    def positions(self) -> Array:
+        """In the split, ``(n,)``."""
+        return self.chosen.positions[self.rows]
+
+
 def map_(studio: Studio, asked: Asked) -> Any:
-    """Points and their colours; see `MapReply` of the page."""
-    path = path_of(studio, asked)
+    """Points and their colours, as many as become known soon; see `MapReply` of the page."""
+    path, until = path_of(studio, asked), time.monotonic() + _SECONDS
     limit, method = _options(asked)
-    colour = asked.text("colour", None)
-    chosen, _, found = placed(studio, path, limit, method)
-    name, values, classes = coloured(studio, path, limit, found, colour)
-    share = found.explained_variance
+    found = placed(studio, path, limit, method, until)
+    name, values, classes, done = coloured(
+        studio, path, limit, found, asked.text("colour", None), until
+    )
+    told = found.map.explained_variance
     return {
-        "method": found.method,
-        "points": shown.floats(plane_of(found.points)),
+        "method": found.map.method,
+        "points": shown.floats(plane_of(found.map.points)),
         "colour": name,
-        "values": shown.floats(values),
+        "values": None if values is None else shown.floats(values),
         "classes": None if classes is None else list(classes),
-        "positions": shown.wholes(chosen.positions),
-        "told": None if share is None else float(share.sum()),
-        "mean": found.mean.tolist() if len(found.axes) else None,
-        "axes": found.axes.tolist() if len(found.axes) else None,
+        "positions": shown.wholes(found.positions),
+        "told": None if told is None else float(told.sum()),
+        "mean": found.map.mean.tolist() if len(found.map.axes) else None,
+        "axes": found.map.axes.tolist() if len(found.map.axes) else None,
+        "done": done,
+        "of": len(found.chosen.positions),
     }
 
 
@@ -60,8 +94,8 @@ def codes_at(studio: Studio, asked: Asked) -> Any:
     path = path_of(studio, asked)
     limit, method = _options(asked)
     places = asked.numbers("places", width=2, most=_PLACES)
-    _, codes, found = placed(studio, path, limit, method)
-    return behind(found, codes, places).tolist()
+    found = placed(studio, path, limit, method)
+    return behind(found.map, found.codes, places).tolist()
 
 
 def datum(studio: Studio, asked: Asked) -> Any:
@@ -72,43 +106,92 @@ def datum(studio: Studio, asked: Asked) -> Any:
     return shown.datum(run.spec, test.stored(np.array([position])).numpy()[0])
 
 
-def placed(studio: Studio, path: Path, limit: int, method: str) -> tuple[Chosen, Array, LatentMap]:
-    """Examples, their codes ``(N, latent)``, and where they lie."""
+def placed(
+    studio: Studio, path: Path, limit: int, method: str, until: float | None = None
+) -> Placed:
+    """Examples and where they lie.
 
-    def encode(run: Run) -> tuple[Chosen, Array]:
+    Until all are encoded they lie in the plane of the first of them.
+
+    Args:
+        studio: it.
+        path: of a run.
+        limit: examples.
+        method: of :func:`latent_map`.
+        until: of `time.monotonic`; those that are encoded by then. None: all.
+    """
+
+    def begin(run: Run) -> tuple[Chosen, Growing]:
         space = space_of(run.model, "map")
         chosen = examples_of(run, limit)
         if len(chosen.x) < 3:
             count = len(chosen.x)
             raise LowerboundError(f"map: expected at least 3 held-out examples, came {count}")
-        return chosen, space.encode(chosen.x, *chosen.context)
 
-    chosen, codes = studio.models.remember(path, ("codes", limit), encode)
+        def encode(rows: Array) -> Array:
+            return space.encode(chosen.x[rows], *(each[rows] for each in chosen.context))
+
+        return chosen, Growing(len(chosen.x), encode)
+
+    chosen, growing = studio.models.remember(path, ("codes", limit), begin)
+    growing.grow(studio.models.lock, until)
+    complete, rows, codes = growing.now()
     known = studio.models.get(path).known
     # Without the lock: no model computes, and a map by UMAP takes its time.
-    if ("placed", limit, method) not in known:
-        known["placed", limit, method] = latent_map(codes, method)  # ty: ignore
-    return chosen, codes, known["placed", limit, method]
+    key = ("placed", limit, method) if complete else ("begun", limit)
+    if key not in known:
+        known[key] = latent_map(codes, method if complete else "auto")  # ty: ignore
+    found = known[key]
+    if not complete:
+        found = replace(found, points=(codes - found.mean) @ found.axes.T)
+    return Placed(chosen, rows, codes, found)
 
 
 def coloured(
-    studio: Studio, path: Path, limit: int, found: LatentMap, colour: str | None
-) -> tuple[str, Array, tuple[str, ...] | None]:
-    """The colour's name, values ``(N,)``, and classes; as of :func:`colour_values`."""
+    studio: Studio,
+    path: Path,
+    limit: int,
+    found: Placed,
+    colour: str | None,
+    until: float | None = None,
+) -> tuple[str, Array | None, tuple[str, ...] | None, int]:
+    """What points are coloured by.
+
+    Returns:
+        the colour's name, values ``(n,)`` (NaN where not known yet, None where they come when all
+        are there), classes as of :func:`colour_values`, and how many are placed and coloured.
+    """
     opened = studio.models.get(path)
-    run = opened.run
-    key = "colour", limit, found.method, colour
+    run, here = opened.run, found.chosen._replace(positions=found.positions)
+    if colour in _MEASURES and found.complete:
+        growing = studio.models.remember(
+            path, ("measure", limit, colour), lambda run: _measuring(run, found.chosen, colour)
+        )
+        growing.grow(studio.models.lock, until)
+        _, rows, known = growing.now()
+        values = np.full(growing.count, np.nan)
+        values[rows] = known
+        return colour, values, None, len(rows)
+    if not found.complete and (colour in _LATE or (colour is None and not _labelled(run))):
+        return colour or "density", None, None, len(found.rows)
+    key = "colour", limit, found.map.method, colour, len(found.rows)
     if key not in opened.known:
-        chosen = examples_of(run, limit)
-        if colour == "bound":
-            values = _in_parts(studio, bounds_of, run.model, chosen)
-            opened.known[key] = colour, values, None
-        elif colour == "error":
-            values = _in_parts(studio, reconstruction_errors, run.model, chosen)
-            opened.known[key] = colour, values, None
-        else:
-            opened.known[key] = colour_values(run, chosen, found.points, colour)
-    return opened.known[key]
+        told = colour_values(run, here, found.map.points, colour)
+        if not found.complete:
+            return *told, len(found.rows)
+        opened.known[key] = told
+    return *opened.known[key], len(found.rows)
+
+
+def _labelled(run: Run) -> bool:
+    return run.data().test.labels is not None
+
+
+def _measuring(run: Run, chosen: Chosen, colour: str) -> Growing:
+    def work(rows: Array) -> Array:
+        return _MEASURES[colour](run.model, chosen.x[rows], *(c[rows] for c in chosen.context))
+
+    return Growing(len(chosen.x), work)
 
 
 def behind(found: LatentMap, codes: Array, places: Array) -> Array:
@@ -131,16 +214,6 @@ def plane_of(points: Array) -> Array:
         return points
     height = np.random.default_rng(0).uniform(-0.5, 0.5, len(points)) * max(points.std(), 1e-6)
     return np.stack([points[:, 0], height], 1)
-
-
-def _in_parts(studio: Studio, work: Callable[..., Array], model: Any, chosen: Chosen) -> Array:
-    """A number for each example; others may compute in between."""
-    parts = []
-    for start in range(0, len(chosen.x), _PART):
-        rows = slice(start, start + _PART)
-        with studio.models.lock:
-            parts.append(work(model, chosen.x[rows], *(each[rows] for each in chosen.context)))
-    return np.concatenate(parts)
 
 
 def _options(asked: Asked) -> tuple[int, str]:
