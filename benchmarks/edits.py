@@ -43,7 +43,9 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--size", type=int, default=32, help="pixels of a side")
     found.add_argument("--limit", type=int, help="use so many faces only")
     found.add_argument("--latent-dim", type=int, default=32)
-    found.add_argument("--network", default="mlp", choices=["mlp", "conv"])
+    found.add_argument("--network", default="mlp", choices=["mlp", "conv", "dcgan"])
+    found.add_argument("--channels", type=int, default=32, help="of convolutions")
+    found.add_argument("--batch-size", type=int, default=64)
     found.add_argument("--hidden", default="512,256")
     found.add_argument("--examples", type=int, default=300, help="held-out faces that are edited")
     found.add_argument("--fitted", type=int, default=4000, help="training faces of the directions")
@@ -60,7 +62,9 @@ def _all(given: Any, path: Path, argv: Sequence[str]) -> int:
     began = time.monotonic()
     words = ["train", "avatars", "--size", str(given.size), "--recipe", "vae"]
     words += ["--latent-dim", str(given.latent_dim), "--network", given.network]
-    words += ["--hidden", given.hidden] if given.network == "mlp" else []
+    mlp = given.network == "mlp"
+    words += ["--hidden", given.hidden] if mlp else ["--network.channels", str(given.channels)]
+    words += ["--batch-size", str(given.batch_size)]
     words += ["--likelihood", "gaussian", "--minutes", f"{given.minutes:g}", "--threads", "1"]
     words += ["--held-out-every", "10"] + (["--limit", str(given.limit)] if given.limit else [])
     if not (path / "run.json").is_file():
