@@ -16,7 +16,7 @@ from lowerbound.studio import jobs as module
 from lowerbound.studio.jobs import Job, Jobs
 
 # Standard modules stand for work: they begin at once.
-SLEEPS = ["-n1", "-r1", "import time; time.sleep(60)"]
+SLEEPS = ["-n1", "-r1", "import time; print('begun', flush=True); time.sleep(60)"]
 SAYS = ["-n1", "-r1", "print('@progress 3 12')"]
 FAILS = ["-n1", "-r1", "print('error: expected more, came less'); raise SystemExit(2)"]
 
@@ -39,6 +39,13 @@ def wait_for(job: Job, *states: str, seconds: float = 30) -> str:
     return job.state
 
 
+def begun(job: Job) -> Job:
+    """Wait until it hears signals: Python that only starts may swallow one."""
+    while "begun" not in job.said():
+        time.sleep(0.02)
+    return job
+
+
 def test_states_and_what_was_said(jobs: Jobs, tmp_path: Path) -> None:
     done, failed = start(jobs, SAYS), start(jobs, FAILS)
     assert (wait_for(done, "done"), wait_for(failed, "failed")) == ("done", "failed")
@@ -55,8 +62,7 @@ def test_a_crash_tells_its_last_line(jobs: Jobs) -> None:
 
 
 def test_stopping_asks_first(jobs: Jobs) -> None:
-    job = start(jobs, SLEEPS)
-    time.sleep(0.5)  # until Python hears signals
+    job = begun(start(jobs, SLEEPS))
     assert jobs.stop(job.id).state in ("stopping", "stopped", "failed")
     assert wait_for(job, "stopped", "failed") != "running"
     # Whoever does not hear the first one is ended by the second.
@@ -87,12 +93,11 @@ def test_not_too_much_at_a_time(jobs: Jobs, tmp_path: Path) -> None:
 
 def test_they_end_with_the_studio(tmp_path: Path) -> None:
     jobs = Jobs(lambda: tmp_path)
-    going = [start(jobs, SLEEPS, kind) for kind in ("train", "evaluate")]
+    going = [begun(start(jobs, SLEEPS, kind)) for kind in ("train", "evaluate")]
     folder = going[0].folder
-    time.sleep(0.5)
-    begun = time.monotonic()
+    asked = time.monotonic()
     jobs.close()
-    assert time.monotonic() - begun < 2 * module._PATIENCE + 1
+    assert time.monotonic() - asked < 2 * module._PATIENCE + 1
     assert all(wait_for(job, "stopped", "failed") for job in going) and not folder.exists()
     assert all(not job.running for job in going)
 

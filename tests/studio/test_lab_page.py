@@ -52,7 +52,7 @@ def test_it_starts_numbers_move_and_pause_stops_them(page: Any, studio: Any) -> 
     held = -1
     while held != steps(page):  # a picture may be on its way
         held = steps(page)
-        page.wait_for_timeout(700)
+        page.wait_for_timeout(1500)
     page.wait_for_timeout(700)
     assert steps(page) == held
     page.get_by_role("button", name="One step").click()

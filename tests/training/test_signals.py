@@ -30,7 +30,7 @@ def slow(data, *, latent_dim: int = 2) -> Built:
         calls.append(1)
         if len(calls) > 10:
             open("slow", "w").close()
-            time.sleep(30)
+            time.sleep(120)
         return elbo(model, x)
 
     return Built(model, [Phase("elbo", objective, [model])])
@@ -102,6 +102,6 @@ def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
     time.sleep(0.5)
     assert process.poll() is None  # the first one waits for the step to end
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED, said
     assert "Traceback" not in said
