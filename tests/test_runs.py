@@ -306,7 +306,7 @@ def test_a_failed_run_says_why_and_a_run_that_never_began_leaves_nothing(tmp_pat
     model, _ = vae(lowerbound.load("digits", limit=64).spec, latent_dim=2)
     with pytest.raises(LowerboundError, match="no"):
         built = Built(model, [Phase("broken", broken, [model])])
-        lowerbound.train("digits", built, out="none", limit=64, **QUICK)
+        lowerbound.train("digits", built, out="none", limit=64, **QUICK | {"tensorboard": "yes"})
     assert not (tmp_path / "none").exists()
 
 

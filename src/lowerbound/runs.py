@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable, Generator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 from .errors import LowerboundError, nearest
 from .options import check, options_of
 from .training.checkpoint import fill, load_tensors, read_about, write_whole
+from .training.record import BOARD, METRICS
 from .training.state import CHECKPOINT, WEIGHTS, shipped
 
 if TYPE_CHECKING:
@@ -89,8 +91,9 @@ class Run:
 
     def discard(self) -> None:
         """Take back a run that never began; a folder with anything else in it stays."""
-        for name in (DESCRIPTION, LOCK):
+        for name in (DESCRIPTION, LOCK, METRICS):
             (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / BOARD, ignore_errors=True)
         with contextlib.suppress(OSError):
             self.path.rmdir()
 

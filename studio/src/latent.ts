@@ -61,6 +61,8 @@ export interface About {
   text: boolean;
   /** Of the data; what a map can be coloured by. */
   colours: string[];
+  /** Ways between examples. */
+  ways: How[];
   /** Names of attributes that codes can be edited by; empty where the data have none. */
   attributes: string[];
   held_out: number;

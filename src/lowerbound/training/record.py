@@ -13,6 +13,7 @@ from .checkpoint import write_whole
 from .events import Event, HeldOut, Progress, Started
 
 METRICS = "metrics.jsonl"
+BOARD = "tensorboard"
 
 
 class Record:
@@ -46,7 +47,7 @@ class Record:
                 from torch.utils.tensorboard import SummaryWriter
 
                 self._board = SummaryWriter(
-                    str(self.folder / "tensorboard"), purge_step=event.step or None
+                    str(self.folder / BOARD), purge_step=event.step or None
                 )
         elif isinstance(event, Progress):
             about = {

@@ -1,4 +1,5 @@
 // Codes on the way from one to the next, as lowerbound.latent.interpolate has them.
+import type { How } from "../latent";
 import { Problem } from "../server";
 import { words } from "../words";
 
@@ -10,14 +11,14 @@ const t = words(
 const OPPOSITE = 1e-6;
 
 /** `steps` codes on each leg, with its two ends; ends between legs stand once. */
-export function between(ends: number[][], steps: number, how: "linear" | "spherical"): number[][] {
+export function between(ends: number[][], steps: number, how: How): number[][] {
   const codes: number[][] = ends.slice(0, 1);
   for (let leg = 0; leg + 1 < ends.length; leg++) {
     const [a, b] = [ends[leg]!, ends[leg + 1]!];
     for (let step = 1; step < steps; step++) {
       const share = step / (steps - 1);
       const last = step === steps - 1;
-      codes.push(last ? b : how === "linear" ? linear(a, b, share) : spherical(a, b, share));
+      codes.push(last ? b : how === "spherical" ? spherical(a, b, share) : linear(a, b, share));
     }
   }
   return codes;

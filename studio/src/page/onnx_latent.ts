@@ -25,7 +25,6 @@ import { datumOf } from "./show";
 
 const t = words(
   {
-    geodesic: "The shortest path is looked for in the studio alone; choose straight or along the arc.",
     umap: "This page has one map; the studio draws others.",
     gone: "That file is no longer here; choose it again.",
     encoder: "This page has no encoder, so it has codes of its own examples alone.",
@@ -34,7 +33,6 @@ const t = words(
     code: "a code",
   },
   {
-    geodesic: "최단 경로는 스튜디오에서만 찾을 수 있습니다. 직선이나 호를 고르세요.",
     umap: "이 페이지에는 지도가 하나뿐입니다. 다른 지도는 스튜디오에서 그릴 수 있습니다.",
     gone: "그 파일이 더는 없습니다. 다시 고르세요.",
     encoder: "이 페이지에는 인코더가 없어, 들어 있는 예제의 코드만 쓸 수 있습니다.",
@@ -112,7 +110,6 @@ export class OnnxLatent implements Latent {
   }
 
   async path(ends: Ref[], how: How, steps: number, given: Given): Promise<PathFound> {
-    if (how === "geodesic") throw new Problem(t("geodesic"));
     const taken = await Promise.all(ends.map((each) => this.taken(each, given)));
     const codes = between(taken.map((each) => each.code), steps, how);
     const last = codes.length - 1;
@@ -221,6 +218,7 @@ function aboutOf(packed: Packed, held_out: number, samples: boolean): About {
     attributes: directions?.names ?? [],
     held_out,
     files: [],
+    ways: ["linear", "spherical"],
     varies: false,
   };
 }

@@ -39,7 +39,6 @@ const t = words(
 );
 
 const MOST = 6;
-const HOWS: How[] = ["linear", "spherical", "geodesic"];
 
 export function Morph({ latent }: { latent: Latent }) {
   const { about } = latent;
@@ -57,8 +56,6 @@ export function Morph({ latent }: { latent: Latent }) {
   );
   const kept = useKept(found.value);
   const value = kept?.path;
-  // Between the vectors behind indices there are straight lines alone.
-  const hows = about.dimensions.length ? HOWS : HOWS.slice(0, 1);
   const names = kept?.path.data.map((_, place) => {
     const end = kept.of.ends[place / (kept.of.steps - 1)];
     return end ? nameOf(end) : "";
@@ -94,7 +91,7 @@ export function Morph({ latent }: { latent: Latent }) {
         <Choice
           label={t("how")}
           value={how}
-          choices={hows.map((each) => [each, t(each)] as const)}
+          choices={about.ways.map((each) => [each, t(each)] as const)}
           onChange={setHow}
         />
         <div class="wide">

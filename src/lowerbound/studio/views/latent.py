@@ -19,7 +19,7 @@ from ...latent import Directions, Interpolation, Variations, space_of
 from ...runs import Run
 from .. import shown
 from ..asked import Asked, Studio, path_of, route
-from .latent_about import FITTED, about
+from .latent_about import FITTED, WAYS, about
 from .latent_asked import given, ref, rows_of
 
 Array = NDArray[Any]
@@ -27,7 +27,6 @@ Array = NDArray[Any]
 _CODES, _ENDS, _STEPS = 512, 12, 121  # at most, of one request
 _DRAWN, _FOUND = 256, 64
 SEARCHED = 1000  # held-out examples; a bound of each takes its time
-_HOWS = ("linear", "spherical", "geodesic")
 _BYS = ("auto", "code", "reconstruction", "bound")
 _TEXT = 2000  # letters
 
@@ -146,7 +145,7 @@ def decoded(studio: Studio, asked: Asked) -> tuple[Run, Array]:
 
 def walked(studio: Studio, asked: Asked) -> tuple[Run, Interpolation]:
     """A path."""
-    path, how = path_of(studio, asked), asked.text("how", "linear", among=_HOWS)
+    path, how = path_of(studio, asked), asked.text("how", "linear", among=WAYS)
     steps, found = asked.whole("steps", 9, low=2, high=_STEPS), asked.get("ends")
     if not isinstance(found, list) or not 2 <= len(found) <= _ENDS:
         raise LowerboundError(f"ends: expected 2 to {_ENDS} examples, came others")

@@ -21,6 +21,7 @@ from .latent_asked import code_path
 
 MEASURED = 400  # held-out examples that dimensions are known by; some data are slow to read
 FITTED = 4000  # training examples that directions are fitted to, as of exploring.attributes
+WAYS = ("linear", "spherical", "geodesic")  # between examples
 _LISTED = 64  # dimensions that have sliders
 _DRAWS = 1000  # of a prior, where there is no encoder
 _T = TypeVar("_T")
@@ -62,6 +63,7 @@ def about(run: Run) -> dict[str, Any]:
         "conditions": facts.conditions(run, data),
         "files": list(suffixes(spec)) if spec.kind != "sequence" else [".npy"],
         "dimensions": [],
+        "ways": list(WAYS[:1]),
         "colours": _colours(run, data) if encodes else [],
         "attributes": _attributes(run, data) if encodes and decodes else [],
     }
@@ -70,6 +72,8 @@ def about(run: Run) -> dict[str, Any]:
     if space is not None and real and decodes:
         listed = _or_none(lambda: dimensions(run, space, encodes))
         found["dimensions"], real = listed or [], listed is not None
+        # Between the vectors behind indices there are straight lines alone.
+        found["ways"] = list(WAYS if listed else WAYS[:1])
     between = real or (space is not None and space.vectors)
     found["tools"] = _tools(found, real, between, free)
     return found
