@@ -133,6 +133,12 @@ export interface Varied {
   data: Datum[];
 }
 
+export interface Sampled {
+  data: Datum[];
+  /** Of a sentence: words that no caption had. */
+  notes: string[];
+}
+
 export type By = "auto" | "code" | "reconstruction" | "bound";
 
 export interface Found {
@@ -181,7 +187,7 @@ export interface Latent {
   edit?(asked: Of<"edit">): Promise<Edited>;
   vary?(asked: Of<"vary">): Promise<Varied>;
   search?(asked: Of<"search">): Promise<Found>;
-  sample?(asked: Of<"sample">): Promise<Datum[]>;
+  sample?(asked: Of<"sample">): Promise<Sampled>;
   /** A file of one of `about.files`. Without it single data are saved as they are shown. */
   file?(asked: Asked, suffix: string): Promise<Blob>;
 }

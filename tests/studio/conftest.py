@@ -156,6 +156,10 @@ def latent_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train("sound", str(data / "tones"), "vae", latent_dim=2, window=0.064, steps=2,
           batch_size=4, network=wave)  # fmt: skip
     train("clips", "moving-digits", "vae", latent_dim=2, limit=24, steps=2)
+    train("words", "avatars", "stack-gan", limit=40, size=16, steps=4, latent_dim=4, channels=2,
+          refiner_channels=2, text_width=16, text_layers=1, batch_size=16)  # fmt: skip
+    np.save(data / "waves.npy", np.sin(0.4 * np.arange(24) + noise(1, 60, 1))[..., None])
+    train("series", str(data / "waves.npy"), "td-vae", kind="sequence", steps=2)
     return runs
 
 

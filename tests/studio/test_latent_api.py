@@ -75,12 +75,15 @@ def numbers(text: str, kind: str = "<f4") -> Array:
 def test_each_run_has_the_views_that_suit_it(studio: Studio) -> None:
     tools = {
         name: set(ask(views.about_run, studio, name)["tools"])
-        for name in ("plain", "given", "table", "sound", "clips", "gan", "indices")
-    }
+        for name in (
+            "plain", "given", "table", "sound", "clips", "gan", "indices", "words", "series",
+        )
+    }  # fmt: skip
     assert tools["plain"] == tools["given"] == tools["clips"] == VIEWS
     assert tools["table"] == tools["sound"] == VIEWS - {"attributes", "plane"}
     assert tools["gan"] == {"sliders", "plane", "morph", "samples"}
     assert tools["indices"] == {"morph", "samples", "similar"}
+    assert tools["words"] == tools["series"] == {"samples"}
 
 
 def test_dimensions_are_those_of_a_traversal(studio: Studio, latent_runs: Path) -> None:
@@ -286,7 +289,7 @@ def test_others_like_it(studio: Studio, latent_runs: Path) -> None:
 def test_samples_are_those_of_the_library(studio: Studio, latent_runs: Path) -> None:
     for name, given in (("plain", None), ("gan", None), ("given", {"label": "5"})):
         run = lb.open_run(latent_runs / name)
-        found = ask(views.sample, studio, name, n=4, seed=2, given=given)
+        found = ask(views.sample, studio, name, n=4, seed=2, given=given)["data"]
         expected = lb.sample(run, 4, seed=2, given=given)
         assert np.array_equal([pixels(each) for each in found], levels(run, expected))
 

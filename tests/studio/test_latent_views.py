@@ -197,6 +197,26 @@ def test_attributes_change_a_picture_at_its_own_size(
     whole.wait_for(state="detached")
 
 
+def test_sentences_are_drawn(latent_studio: Any, page: Any) -> None:
+    go(page, latent_studio, "words", "samples")
+    without = source(page, "sample 1")
+    page.get_by_label("Text").fill("a smiling woman with glasses")
+    page.get_by_role("button", name="Draw", exact=True).click()
+    first = changed(page, "sample 1", without)
+    page.get_by_label("Text").fill("빨간 zebra")
+    page.get_by_label("Text").press("Enter")
+    changed(page, "sample 1", first)
+    page.get_by_text("trained on no caption with 빨간, zebra").wait_for()
+    assert ".sample(" in page.locator(".as-code pre").text_content()
+
+
+def test_series_are_drawn_as_curves(latent_studio: Any, page: Any) -> None:
+    go(page, latent_studio, "series", "samples")
+    curves = page.locator(".samples svg path")
+    curves.first.wait_for()
+    assert curves.first.get_attribute("d").count("L") == 23
+
+
 def test_conditions_are_given(latent_studio: Any, page: Any) -> None:
     go(page, latent_studio, "given", "samples")
     page.get_by_role("img", name="sample 16").wait_for()

@@ -182,12 +182,19 @@ class _Loop:
         return max(0.0, min(left))
 
     def _look(self) -> HeldOut:
-        state = self.state
+        state, clock = self.state, self.stepper.clock()
+        phases = [step.phase for step in self.stepper.steps]
+        prefixes = [""] if len(phases) == 1 else [f"{phase.name}/" for phase in phases]
+        numbers = self.stepper.scheduled(clock)
         with state.shipped_weights():
+            # What has ended says nothing new, and would hide what is at work.
             measured = self.held_out.measure(
                 self.stepper.model,
-                [step.phase for step in self.stepper.steps],
-                self.stepper.scheduled(self.stepper.clock()),
+                {
+                    prefix: (phase, own)
+                    for prefix, phase, own in zip(prefixes, phases, numbers, strict=True)
+                    if phase.runs(clock.progress)
+                },
             )
         values = self._told(measured)
         score, final = self._score(values)
@@ -212,12 +219,14 @@ class _Loop:
         """The score of the phases that run to the end, and whether all phases have begun: what
         comes before is of a model that is not yet whole."""
         phases = [step.phase for step in self.stepper.steps]
+        progress = self.stepper.clock().progress
+        if any(phase.window[0] > progress for phase in phases):
+            return 0.0, False
         last = [phase for phase in phases if phase.window[1] == 1.0]
         if len(last) < len(phases):
             theirs = tuple(f"{phase.name}/" for phase in last)
             values = {name: value for name, value in values.items() if name.startswith(theirs)}
-        progress = self.stepper.clock().progress
-        return _score(values), all(phase.window[0] <= progress for phase in phases)
+        return _score(values), True
 
     def _save(self) -> Iterator[Event]:
         """A checkpoint, of a state that is known to be finite."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -64,15 +66,20 @@ class HeldOutSet:
         return self._prepare(stored), side
 
     @torch.no_grad()
-    def measure(self, model: nn.Module, phases: list[Phase], scheduled: list[dict]) -> dict:
-        """Means of loss and parts over the examples, by name; phases beyond one with their name."""
+    def measure(self, model: nn.Module, phases: Mapping[str, tuple[Phase, dict]]) -> dict:
+        """Means of loss and parts over the examples, by name.
+
+        Args:
+            model: that is looked at.
+            phases: those that are at work with their scheduled numbers, by what stands before the
+                names of their parts.
+        """
         sums: dict[str, Tensor] = {}
         for first in range(0, self.examples, _ROWS):
             x, side = self._chunk(first)
             context = contexts(model, x, side)
-            for phase, numbers in zip(phases, scheduled, strict=True):
+            for prefix, (phase, numbers) in phases.items():
                 terms = phase.objective(model, x, *context, **numbers)
-                prefix = "" if len(phases) == 1 else f"{phase.name}/"
                 for name, value in {"loss": terms.loss, **terms.parts}.items():
                     total = value.double().mean() * len(x)
                     sums[prefix + name] = sums.get(prefix + name, torch.zeros(())) + total.cpu()

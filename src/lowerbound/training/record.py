@@ -46,9 +46,7 @@ class Record:
             if self._wanted:
                 from torch.utils.tensorboard import SummaryWriter
 
-                self._board = SummaryWriter(
-                    str(self.folder / BOARD), purge_step=event.step or None
-                )
+                self._board = SummaryWriter(str(self.folder / BOARD), purge_step=event.step or None)
         elif isinstance(event, Progress):
             about = {
                 "learning_rate": event.learning_rate,

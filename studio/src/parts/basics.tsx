@@ -110,6 +110,30 @@ export function Choice<T extends string>({ label, value, choices, onChange }: Ch
   );
 }
 
+interface CountProps {
+  label: string;
+  /** As typed; empty where nobody chose. */
+  value: string;
+  /** What holds then. */
+  otherwise: string;
+  onInput: (value: string) => void;
+}
+
+/** A number from 1 on, or none. */
+export function Count({ label, value, otherwise, onInput }: CountProps) {
+  return (
+    <Field label={label}>
+      <input
+        type="number"
+        min={1}
+        value={value}
+        placeholder={otherwise}
+        onInput={(event) => onInput(event.currentTarget.value)}
+      />
+    </Field>
+  );
+}
+
 interface SliderProps {
   label: string;
   value: number;

@@ -1,7 +1,7 @@
 // Runs held against one another on the same test examples.
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import { AsCode, Busy, Download, Field, Trouble, useFetched } from "../parts/basics";
+import { AsCode, Busy, Count, Download, Trouble, useFetched } from "../parts/basics";
 import { href, route } from "../route";
 import { get, post, url } from "../server";
 import { words } from "../words";
@@ -117,24 +117,8 @@ export function Compare() {
             ))}
           </fieldset>
           <div class="row filters">
-            <Field label={t("samples")}>
-              <input
-                type="number"
-                min={1}
-                value={samples}
-                placeholder={t("auto")}
-                onInput={(event) => setSamples(event.currentTarget.value)}
-              />
-            </Field>
-            <Field label={t("limit")}>
-              <input
-                type="number"
-                min={1}
-                value={limit}
-                placeholder={t("every")}
-                onInput={(event) => setLimit(event.currentTarget.value)}
-              />
-            </Field>
+            <Count label={t("samples")} value={samples} otherwise={t("auto")} onInput={setSamples} />
+            <Count label={t("limit")} value={limit} otherwise={t("every")} onInput={setLimit} />
             <label class="small">
               <input
                 type="checkbox"

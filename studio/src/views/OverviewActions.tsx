@@ -1,6 +1,6 @@
 // What can be done with a run: stop, go on, measure, train another like it, take it away.
 import { useState } from "preact/hooks";
-import { Field, Trouble } from "../parts/basics";
+import { Count, Trouble } from "../parts/basics";
 import { go, href } from "../route";
 import { post, url } from "../server";
 import { words } from "../words";
@@ -119,24 +119,8 @@ export function OverviewActions({ run, known, again }: ActionsProps) {
         <details class="small">
           <summary>{t("options")}</summary>
           <div class="row">
-            <Field label={t("samples")}>
-              <input
-                type="number"
-                min={1}
-                value={samples}
-                placeholder={t("auto")}
-                onInput={(event) => setSamples(event.currentTarget.value)}
-              />
-            </Field>
-            <Field label={t("limit")}>
-              <input
-                type="number"
-                min={1}
-                value={limit}
-                placeholder={t("every")}
-                onInput={(event) => setLimit(event.currentTarget.value)}
-              />
-            </Field>
+            <Count label={t("samples")} value={samples} otherwise={t("auto")} onInput={setSamples} />
+            <Count label={t("limit")} value={limit} otherwise={t("every")} onInput={setLimit} />
           </div>
         </details>
       )}

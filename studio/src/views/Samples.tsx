@@ -74,9 +74,14 @@ export function Samples({ latent }: { latent: Latent }) {
       <GivenFields about={about} value={given} onChange={setGiven} any />
       <Trouble error={error} />
       {!found.value && !error && <Busy>{t("slow")}</Busy>}
+      {value?.notes.map((note) => (
+        <p key={note} class="note small" role="status">
+          {note}
+        </p>
+      ))}
       {value && (
         <div class="samples">
-          {value.map((datum, place) => (
+          {value.data.map((datum, place) => (
             <Show key={place} datum={datum} size={size} label={t("sample", { n: place + 1 })} />
           ))}
         </div>

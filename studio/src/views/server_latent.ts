@@ -15,6 +15,7 @@ import type {
   Of,
   PathFound,
   Ref,
+  Sampled,
   Varied,
 } from "../latent";
 import { Problem, get, messageOf, post, upload, url } from "../server";
@@ -108,7 +109,7 @@ export class ServerLatent implements Latent {
     return post(this.at("search"), asked);
   }
 
-  sample(asked: Of<"sample">): Promise<Datum[]> {
+  sample(asked: Of<"sample">): Promise<Sampled> {
     return post(this.at("sample"), asked);
   }
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import api, exploring
+from ... import api, exploring, sentences
 from ...errors import LowerboundError
 from ...exploring.examples import centre_of, stored, take
 from ...exploring.writing import unit
@@ -125,9 +125,11 @@ def search(studio: Studio, asked: Asked) -> Any:
 
 
 def sample(studio: Studio, asked: Asked) -> Any:
-    """New data."""
+    """New data, and what is to be said of the sentence that they were drawn for."""
     run, values = sampled(studio, asked)
-    return shown.data(run.spec, values)
+    text = asked.text("text", None)
+    notes = sentences.strange(run, [text]) if text else []
+    return {"data": shown.data(run.spec, values), "notes": notes}
 
 
 # The same as arrays, for what is shown and for what is written into files
