@@ -15,7 +15,6 @@ test images, and how many lie in their own digit's part (the likeliest under the
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,10 +40,10 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--seeds", type=int, default=1, help="of the classification")
     found.add_argument("--hidden", type=int, default=1000, help="units of each hidden layer")
     found.add_argument("--limit", type=int, help="use so many images only (to try it out)")
-    found.add_argument("--runs", type=Path, help="folder to keep the runs in, and to go on from")
+    options.add_runs(found)
     given = found.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder:
-        return _all(given, given.runs or Path(folder), argv)
+    with options.runs_of(given) as folder:
+        return _all(given, folder, argv)
 
 
 def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:

@@ -15,7 +15,6 @@ again, the right answer is known: the error is that of the *change* of the image
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,10 +46,10 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--latent-dim", type=int, default=32)
     found.add_argument("--channels", type=int, default=16)
     found.add_argument("--limit", type=int, default=20_000, help="faces")
-    found.add_argument("--runs", type=Path, help="folder to keep the runs in, and to go on from")
+    options.add_runs(found)
     given = found.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder:
-        return _all(given, given.runs or Path(folder), argv)
+    with options.runs_of(given) as folder:
+        return _all(given, folder, argv)
 
 
 def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:

@@ -14,7 +14,6 @@ import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,10 +54,10 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--hidden", default="256,256", help="widths of the encoder's layers")
     found.add_argument("--limit", type=int, help="use so many images only (to try it out)")
     found.add_argument("--examples", type=int, default=10_000, help="held-out images measured")
-    found.add_argument("--runs", type=Path, help="folder to keep the runs in, and to go on from")
+    options.add_runs(found)
     given = found.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder:
-        return _all(given, given.runs or Path(folder), argv)
+    with options.runs_of(given) as folder:
+        return _all(given, folder, argv)
 
 
 def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:

@@ -8,7 +8,6 @@ drawn and encoded as PNG, one by one, as a slider asks for them, or 16 at a time
 
 from __future__ import annotations
 
-import shutil
 import statistics
 import tempfile
 import time
@@ -50,10 +49,7 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--examples", type=int, default=500, help="of data; a fifth are in the page")
     found.add_argument("--only", help="models whose name has this in it")
     given = found.parse_args(argv)
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        print("error: expected chromium on the path, came none; install it")
-        return 2
+    browser = options.check_browser()
     from playwright.sync_api import sync_playwright
 
     from lowerbound.training.engine import versions

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import shutil
 import sys
+import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 from .tables import RESULTS, ROOT
@@ -34,6 +38,30 @@ def add_peers(found: argparse.ArgumentParser) -> None:
     found.add_argument(
         "--peers", default=default, help="Python with pythae, jax and optax (LOWERBOUND_PEERS)"
     )
+
+
+def add_runs(found: argparse.ArgumentParser) -> None:
+    """``--runs``, for :func:`runs_of`."""
+    found.add_argument("--runs", type=Path, help="folder to keep the runs in, and to go on from")
+
+
+@contextlib.contextmanager
+def runs_of(given: argparse.Namespace) -> Generator[Path]:
+    """The folder of ``--runs``, or one that is gone at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield given.runs or Path(folder)
+
+
+def check_browser() -> str:
+    """Chromium.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        sys.exit("error: expected chromium on the path, came none; install it")
+    return found
 
 
 def check_data(path: Path) -> Path:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import math
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,10 +66,10 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--ais-steps", type=int, default=1000, help="temperatures")
     found.add_argument("--noise-std", type=float, default=0.1, help="declared, of pixels in [0, 1]")
     found.add_argument("--limit", type=int, default=20_000, help="images of each set")
-    found.add_argument("--runs", type=Path, help="folder to keep the runs in, and to go on from")
+    options.add_runs(found)
     given = found.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder:
-        return _all(given, given.runs or Path(folder), argv)
+    with options.runs_of(given) as folder:
+        return _all(given, folder, argv)
 
 
 def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:
