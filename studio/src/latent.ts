@@ -36,7 +36,7 @@ export type Condition =
 
 /** What can be done with a run: the views of a latent space that suit it. */
 export type Tool =
-  | "map" | "sliders" | "plane" | "morph" | "attributes" | "samples" | "similar";
+  | "map" | "sliders" | "plane" | "morph" | "attributes" | "samples" | "similar" | "forecast";
 
 export interface About {
   name: string;
@@ -139,6 +139,26 @@ export interface Sampled {
   notes: string[];
 }
 
+export interface Forecast {
+  /** Steps that were given, and steps ahead. */
+  at: number;
+  horizon: number;
+  /** Share of the data that the interval is to hold. */
+  level: number;
+  /** Of vectors, steps of a number for each name; `truth` ends with the data. */
+  series?: {
+    names: string[];
+    past: (number | null)[][];
+    truth: (number | null)[][];
+    mean: (number | null)[][];
+    low: (number | null)[][];
+    high: (number | null)[][];
+    draws: (number | null)[][][];
+  };
+  /** Of frames: what was, and whole clips that go on another way each. */
+  films?: { data: Datum; draws: Datum[] };
+}
+
 export type By = "auto" | "code" | "reconstruction" | "bound";
 
 export interface Found {
@@ -164,7 +184,8 @@ export type Asked =
   | { what: "vary"; ref: Ref; n: number; spread: number; seed: number; given: Given }
   | { what: "search"; ref: Ref | null; by: By; k: number; given: Given }
   | { what: "sample"; n: number; seed: number; given: Given; text: string | null }
-  | { what: "map"; options: MapOptions };
+  | { what: "map"; options: MapOptions }
+  | { what: "forecast"; number: number; at: number; horizon: number; samples: number; seed: number };
 
 export type Of<W extends Asked["what"]> = Omit<Extract<Asked, { what: W }>, "what">;
 
@@ -187,6 +208,8 @@ export interface Latent {
   edit?(asked: Of<"edit">): Promise<Edited>;
   vary?(asked: Of<"vary">): Promise<Varied>;
   search?(asked: Of<"search">): Promise<Found>;
+  /** How a held-out sequence may go on. */
+  forecast?(asked: Of<"forecast">): Promise<Forecast>;
   sample?(asked: Of<"sample">): Promise<Sampled>;
   /** A file of one of `about.files`. Without it single data are saved as they are shown. */
   file?(asked: Asked, suffix: string): Promise<Blob>;

@@ -26,6 +26,7 @@ from lowerbound.studio.asked import Asked, Studio
 from lowerbound.studio.folder import Folder
 from lowerbound.studio.views import latent as views
 from lowerbound.studio.views import latent_files as files
+from lowerbound.studio.views import latent_forecast as forecasts
 from lowerbound.studio.views import latent_map as maps
 from lowerbound.studio.views.latent_about import MEASURED
 
@@ -83,7 +84,8 @@ def test_each_run_has_the_views_that_suit_it(studio: Studio) -> None:
     assert tools["table"] == tools["sound"] == VIEWS - {"attributes", "plane"}
     assert tools["gan"] == {"sliders", "plane", "morph", "samples"}
     assert tools["indices"] == {"morph", "samples", "similar"}
-    assert tools["words"] == tools["series"] == {"samples"}
+    assert tools["words"] == {"samples"}
+    assert tools["series"] == {"samples", "forecast"}
 
 
 def test_dimensions_are_those_of_a_traversal(studio: Studio, latent_runs: Path) -> None:
@@ -292,6 +294,20 @@ def test_samples_are_those_of_the_library(studio: Studio, latent_runs: Path) -> 
         found = ask(views.sample, studio, name, n=4, seed=2, given=given)["data"]
         expected = lb.sample(run, 4, seed=2, given=given)
         assert np.array_equal([pixels(each) for each in found], levels(run, expected))
+
+
+def test_a_forecast_is_that_of_the_library(studio: Studio, latent_runs: Path) -> None:
+    run = lb.open_run(latent_runs / "series")
+    asked = {"number": 3, "at": 10, "horizon": 20, "samples": 5, "seed": 4}
+    found = ask(forecasts.forecast, studio, "series", **asked)
+    expected = lb.forecast(run, 3, at=10, horizon=20, samples=5, seed=4)
+    assert found["at"] == 10 and found["horizon"] == 20 and found["level"] == expected.level
+    for name in ("past", "truth", "mean", "low", "high"):
+        np.testing.assert_allclose(found["series"][name], getattr(expected, name)[0], rtol=1e-6)
+    np.testing.assert_allclose(found["series"]["draws"], expected.draws[:, 0], rtol=1e-6)
+    assert len(found["series"]["truth"]) == 14  # where the data end
+    with pytest.raises(lb.LowerboundError, match="model of sequences"):
+        ask(forecasts.forecast, studio, "plain", at=1)
 
 
 def test_rows_sound_and_clips(studio: Studio, latent_runs: Path) -> None:

@@ -217,6 +217,19 @@ def test_series_are_drawn_as_curves(latent_studio: Any, page: Any) -> None:
     assert curves.first.get_attribute("d").count("L") == 23
 
 
+def test_a_series_goes_on(latent_studio: Any, page: Any) -> None:
+    go(page, latent_studio, "series", "forecast")
+    page.get_by_role("img", name="Forecast of x0 from step 12, 12 steps ahead").wait_for()
+    page.get_by_role("slider", name="Steps ahead").fill("30")
+    page.get_by_role("img", name="Forecast of x0 from step 12, 30 steps ahead").wait_for()
+    page.get_by_label("Next example").click()
+    page.locator(".as-code pre", has_text="run, 1, at=12, horizon=30").wait_for(state="attached")
+    draws = np.load(io.BytesIO(saved(page, "Download .npy")))
+    assert draws.shape == (100, 1, 30, 1)
+    picture = Image.open(io.BytesIO(saved(page, "Download .png")))
+    assert picture.width > 400
+
+
 def test_conditions_are_given(latent_studio: Any, page: Any) -> None:
     go(page, latent_studio, "given", "samples")
     page.get_by_role("img", name="sample 16").wait_for()

@@ -43,8 +43,8 @@ def datum(spec: DataSpec, values: Array) -> dict[str, Any]:
     width = values.shape[-1]
     names = list(spec.columns or (f"x{d}" for d in range(width)))
     if spec.kind == "sequence":
-        return {"kind": "series", "names": names, "steps": [_numbers(row) for row in values]}
-    return {"kind": "row", "names": names, "values": _numbers(values)}
+        return {"kind": "series", "names": names, "steps": [numbers(row) for row in values]}
+    return {"kind": "row", "names": names, "values": numbers(values)}
 
 
 def data(spec: DataSpec, values: Array) -> list[dict[str, Any]]:
@@ -137,6 +137,6 @@ def _colours() -> Array:
     return np.rint(255 * colormaps["magma"](np.arange(256))[:, :3]).astype(np.uint8)
 
 
-def _numbers(values: Array) -> list[float | None]:
+def numbers(values: Array) -> list[float | None]:
     """JSON knows no NaN."""
     return [float(v) if np.isfinite(v) else None for v in np.asarray(values).reshape(-1)]

@@ -24,11 +24,13 @@ interface CurvesProps {
   lines: Line[];
   log: boolean;
   height?: number;
+  /** Numbers of two lines between which it is tinted, the upper one first. */
+  band?: readonly [number, number];
   /** Charts of one name move their cursors together. */
   together?: string;
 }
 
-export function Curves({ label, x, xLabel, lines, log, height = 220, together }: CurvesProps) {
+export function Curves({ label, x, xLabel, lines, log, height = 220, band, together }: CurvesProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const names = lines.map((line) => `${line.label}/${line.colour}`).join("|");
@@ -37,7 +39,7 @@ export function Curves({ label, x, xLabel, lines, log, height = 220, together }:
   useEffect(() => {
     const box = place.current!;
     const made = new uPlot(
-      options({ xLabel, lines, log, height, together, width: box.clientWidth || 300 }),
+      options({ xLabel, lines, log, height, band, together, width: box.clientWidth || 300 }),
       data(x, lines, log),
       box,
     );
@@ -84,11 +86,12 @@ interface Made {
   lines: Line[];
   log: boolean;
   height: number;
+  band: readonly [number, number] | undefined;
   together: string | undefined;
   width: number;
 }
 
-function options({ xLabel, lines, log, height, together, width }: Made): uPlot.Options {
+function options({ xLabel, lines, log, height, band, together, width }: Made): uPlot.Options {
   const soft = colour("--soft");
   const line = colour("--line");
   const axis: uPlot.Axis = {
@@ -107,6 +110,7 @@ function options({ xLabel, lines, log, height, together, width }: Made): uPlot.O
       { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : short(tick))) },
     ],
     legend: { live: true },
+    ...(band ? { bands: [{ series: [band[0] + 1, band[1] + 1], fill: `${colour("--accent")}22` }] } : {}),
     hooks: { setCursor: [rest] },
     cursor: { drag: { x: true, y: true, uni: 20 }, ...(together ? { sync: { key: together } } : {}) },
     series: [

@@ -145,7 +145,7 @@ export function Example({ latent, label, value, onChange, shown, error, size = 9
   );
 }
 
-function HeldOut({ count, value, onChange }: { count: number; value: Ref; onChange: (ref: Ref) => void }) {
+export function HeldOut({ count, value, onChange }: { count: number; value: Ref; onChange: (ref: Ref) => void }) {
   const id = useId();
   const number = value.kind === "held-out" ? value.number : null;
   const to = (next: number) => onChange({ kind: "held-out", number: (next + count) % count });

@@ -56,6 +56,14 @@ export function pythonOf(about: About, asked: Asked): string | null {
         ...shown("values[None]", "samples"),
       ]);
     }
+    case "forecast": {
+      const { number, at, horizon, samples, seed } = asked;
+      const options = [`at=${at}`, `horizon=${horizon}`, `samples=${samples}`, `seed=${seed}`];
+      return lines(about, [
+        `found = lb.forecast(${list("run", `${number}`, ...options)})`,
+        "print(found.mean.shape, found.low[0, -1], found.high[0, -1])",
+      ]);
+    }
     case "map": {
       const { colour, method, limit } = asked.options;
       const options = [...(colour ? [`colour=${value(colour)}`] : []), `method="${method}"`, `limit=${limit}`];

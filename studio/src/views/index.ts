@@ -3,6 +3,7 @@ import type { ComponentType, FunctionComponent } from "preact";
 import type { About, Latent, Tool } from "../latent";
 import { Attributes } from "./Attributes";
 import { Compare } from "./Compare";
+import { Forecast } from "./Forecast";
 import { Lab } from "./Lab";
 import { LikeThis } from "./LikeThis";
 import { MapView } from "./Map";
@@ -50,4 +51,5 @@ export const RUN_VIEWS: RunView[] = [
   tool("plane", Plane),
   tool("samples", Samples),
   tool("similar", LikeThis),
+  tool("forecast", Forecast),
 ];

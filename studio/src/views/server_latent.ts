@@ -6,6 +6,7 @@ import type {
   Directions,
   Edited,
   Encoded,
+  Forecast,
   Found,
   Given,
   How,
@@ -107,6 +108,10 @@ export class ServerLatent implements Latent {
 
   search(asked: Of<"search">): Promise<Found> {
     return post(this.at("search"), asked);
+  }
+
+  forecast(asked: Of<"forecast">): Promise<Forecast> {
+    return post(this.at("forecast"), asked);
   }
 
   sample(asked: Of<"sample">): Promise<Sampled> {

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from . import comparing, files, lab, latent, latent_files, latent_map, overview, runs, training
+from . import (
+    comparing,
+    files,
+    lab,
+    latent,
+    latent_files,
+    latent_forecast,
+    latent_map,
+    overview,
+    runs,
+    training,
+)  # fmt: skip
 
 
 def routes() -> list[Route]:
@@ -18,5 +29,6 @@ def routes() -> list[Route]:
         *comparing.ROUTES,
         *latent.ROUTES,
         *latent_map.ROUTES,
+        *latent_forecast.ROUTES,
         *latent_files.ROUTES,
     ]

@@ -58,6 +58,7 @@ def about(run: Run) -> dict[str, Any]:
         "encodes": encodes,
         "samples": samples,
         "varies": encodes and _works(lambda: exploring.vary(run, 0, 1)),
+        "forecasts": hasattr(model, "roll") and held_out > 0,
         "text": side == "captions",
         "held_out": held_out,
         "conditions": facts.conditions(run, data),
@@ -91,6 +92,7 @@ def _tools(found: dict[str, Any], real: bool, between: bool, free: bool) -> list
         "attributes": real and bool(found["attributes"]),
         "samples": found["samples"],
         "similar": found["encodes"],
+        "forecast": found["forecasts"],
     }
     return [name for name, is_so in can.items() if is_so]
 

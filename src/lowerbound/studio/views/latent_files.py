@@ -16,10 +16,12 @@ from starlette.responses import Response
 from ... import plots
 from ...errors import LowerboundError
 from ...exploring import writing
+from ...forecast_files import write_forecast
 from ...latent import spread_out
 from ...runs import Run
 from ..asked import Asked, Studio, path_of, route
 from .latent import decoded, edited, sampled, searched, varied, walked
+from .latent_forecast import forecasted
 from .latent_map import coloured, placed, plane_of
 
 Array = NDArray[Any]
@@ -115,6 +117,12 @@ def _map(studio: Studio, asked: Asked, suffix: str) -> bytes:
     return plots.to_png(figure)
 
 
+def _forecast(studio: Studio, asked: Asked, suffix: str) -> bytes:
+    run, found = forecasted(studio, asked)
+    with tempfile.TemporaryDirectory() as folder:
+        return write_forecast(Path(folder) / f"file{suffix}", run, found).read_bytes()
+
+
 def _cells(run: Run, values: Array, suffix: str, what: str, **words: Any) -> bytes:
     """``(R, C, *event)`` as :func:`lowerbound.exploring.write_cells` writes them."""
     if suffix == ".npy":
@@ -151,6 +159,7 @@ _MADE: dict[str, Callable[[Studio, Asked, str], bytes]] = {
     "search": _search,
     "sample": _sample,
     "map": _map,
+    "forecast": _forecast,
 }
 
 ROUTES = [route("POST", "run/{run}/file", file)]
