@@ -3,11 +3,11 @@
 A VAE of pictures of 64 × 64 × 3 with a code of 32 numbers, by a multilayer perceptron and by
 convolutions, in the studio, in headless Chromium (which draws WebGL by the processor here). The
 decoder's weights matter little for its speed: it is trained for a few steps on noise alone. A
-slider is moved by the arrow key and the map is pressed at places drawn by chance; the clock of the
-browser stops when the new picture has been decoded by it and a frame has been drawn. The map is
-timed from the request for the view until its first points are drawn and until all are: at first,
-when the examples are read and encoded while it is looked at, and again, when their codes are known.
-Goals: 100 ms, and 2 s until points are drawn.
+slider is set to places drawn by chance, as a finger would, and the map is pressed likewise; the
+clock of the browser stops when the new picture has been decoded by it and a frame has been drawn.
+The map is timed from the request for the view until its first points are drawn and until all are:
+at first, when the examples are encoded while it is looked at (the run is open: its sliders were
+there before), and again, when their codes are known. Goals: 100 ms, and 2 s until points are drawn.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
 import urllib.error
 import urllib.request
 import wave
@@ -24,11 +25,13 @@ from lowerbound.exploring.writing import unit
 from lowerbound.sound import mu_law
 from lowerbound.studio.asked import Asked, Studio
 from lowerbound.studio.folder import Folder
+from lowerbound.studio.views import growing
 from lowerbound.studio.views import latent as views
 from lowerbound.studio.views import latent_files as files
 from lowerbound.studio.views import latent_forecast as forecasts
 from lowerbound.studio.views import latent_map as maps
 from lowerbound.studio.views.latent_about import MEASURED
+from lowerbound.training.checkpoint import load_tensors, save_tensors
 
 Array = NDArray[Any]
 VIEWS = {
@@ -227,6 +230,57 @@ def test_a_map_grows_while_it_is_asked_for(
     np.testing.assert_allclose(
         numbers(replies[-1]["points"]).reshape(-1, 2), expected.map.points, atol=1e-5
     )
+
+
+def test_a_map_is_of_one_model_while_the_run_trains_on(
+    latent_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(latent_runs / "plain", tmp_path / "runs" / "plain")
+    weights = tmp_path / "runs" / "plain" / "weights.safetensors"
+    tensors, about = load_tensors(weights)
+    grow = growing.Growing.grow
+
+    def trains_on(self: Any, lock: Any, until: float | None = None) -> None:
+        grow(self, lock, until)
+        changed = {name: 1.2 * value for name, value in tensors.items()}
+        save_tensors(weights, changed, about)
+
+    studio = Studio(Folder([tmp_path / "runs"]))
+    monkeypatch.setattr(growing.Growing, "grow", trains_on)
+    before = numbers(ask(maps.map_, studio, "plain", limit=100)["points"])
+    monkeypatch.setattr(growing.Growing, "grow", grow)
+    after = numbers(ask(maps.map_, studio, "plain", limit=100)["points"])
+    run = lb.open_run(tmp_path / "runs" / "plain")
+    expected = exploring.map_codes(run, limit=100).map.points.astype(np.float32)
+    np.testing.assert_array_equal(after.reshape(-1, 2), expected)
+    assert np.abs(before - after).max() > 0.01
+    studio.close()
+
+
+def test_a_rare_attribute_colours_the_map_when_it_is_there(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first points may all be alike in it: no reason to stop."""
+    monkeypatch.setattr(maps, "_SECONDS", 0.0)
+    monkeypatch.setattr("lowerbound.studio.views.growing._LEAST", 4)
+    values = maps.colour_values
+
+    def of_all(run: Any, chosen: Any, points: Array, colour: str | None) -> Any:
+        if len(points) < 111:
+            raise lb.LowerboundError("all alike")
+        return values(run, chosen, points, colour)
+
+    monkeypatch.setattr(maps, "colour_values", of_all)
+    asked = {"colour": "7", "limit": 111}
+    first = ask(maps.map_, studio, "plain", **asked)
+    assert first["done"] < first["of"] and first["values"] is None
+    last = first
+    while last["done"] < last["of"]:
+        last = ask(maps.map_, studio, "plain", **asked)
+    assert set(numbers(last["values"])) == {0.0, 1.0}
+    with pytest.raises(lb.LowerboundError, match="expected a colour"):
+        while True:
+            ask(maps.map_, studio, "plain", colour="smile", limit=111)
 
 
 def test_codes_behind_places(studio: Studio, latent_runs: Path) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import LowerboundError
 from ..runs import DESCRIPTION, Run
 from ..training.state import CHECKPOINT, WEIGHTS
 
 _KEPT = 4  # runs
+T = TypeVar("T")
 
 
 @dataclass
@@ -62,10 +64,16 @@ class Models:
                 self._kept.popitem(last=False)
             return found
 
-    def remember(self, path: Path, key: Any, make: Any) -> Any:
-        """What `make(run)` gave for this key and these weights."""
+    def remember(self, of: Path | Opened, key: Any, make: Callable[[Run], T]) -> T:
+        """What `make(run)` gave for this key and these weights.
+
+        Args:
+            of: a run's path; or the run as it was opened, for several things of the same weights.
+            key: of the thing.
+            make: makes it.
+        """
         with self.lock:
-            opened = self.get(path)
+            opened = self.get(of) if isinstance(of, Path) else of
             if key not in opened.known:
                 opened.known[key] = make(opened.run)
             return opened.known[key]

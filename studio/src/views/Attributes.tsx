@@ -81,6 +81,9 @@ function Edit({ latent, directions }: { latent: Latent; directions: Directions }
   const asked = { ref, changes, given: givenOf(ref, given) };
   const whole = useWhole(latent, useSettled(asked));
   const any = Object.keys(changes).length > 0;
+  // Of a draw there is no picture to put the change into: its code, changed, is all.
+  const datum = ref.kind === "held-out" || ref.kind === "upload";
+  const drawn = { codes: start ? [moved(start.code, directions, steps)] : [], columns: 1, given: beside };
   const vague = directions.names.map((_, place) => place).filter((place) => directions.vague[place]);
   const clear = directions.names.map((_, place) => place).filter((place) => !directions.vague[place]);
   const set = (place: number, value: number) => setSteps(steps.with(place, value));
@@ -128,7 +131,7 @@ function Edit({ latent, directions }: { latent: Latent; directions: Directions }
         </details>
       )}
       {latent.file ? (
-        <Files latent={latent} asked={any ? { what: "edit", ...asked } : null} name="edited" />
+        <Files latent={latent} asked={any && start ? (datum ? { what: "edit", ...asked } : { what: "codes", ...drawn }) : null} name="edited" />
       ) : (
         any && edited && <DownloadDatum datum={edited} name="edited" />
       )}

@@ -22,6 +22,7 @@ const t = words(
     all: "Show all {n} dimensions",
     rate: "{n} nats",
     total: "All dimensions together: {n} nats on average.",
+    listed: "Those with a slider together: {n} nats on average.",
     rest: "Only the {n} dimensions that matter most have a slider.",
   },
   {
@@ -36,6 +37,7 @@ const t = words(
     all: "{n}개 차원 모두 보기",
     rate: "{n} nats",
     total: "모든 차원을 합하면 평균 {n} nats입니다.",
+    listed: "슬라이더가 있는 차원을 합하면 평균 {n} nats입니다.",
     rest: "중요한 {n}개 차원만 슬라이더로 움직일 수 있습니다.",
   },
 );
@@ -125,7 +127,7 @@ export function Sliders({ latent }: { latent: Latent }) {
         )}
         <div class="row small soft">
           {about.dimensions.some((each) => each.rate !== null) && (
-            <span>{t("total", { n: total.toFixed(1) })}</span>
+            <span>{t(about.dimensions.length < about.width ? "listed" : "total", { n: total.toFixed(1) })}</span>
           )}
           {about.dimensions.length < about.width && (
             <span>{t("rest", { n: about.dimensions.length })}</span>

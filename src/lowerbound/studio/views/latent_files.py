@@ -93,17 +93,17 @@ def _sample(studio: Studio, asked: Asked, suffix: str) -> bytes:
 
 
 def _map(studio: Studio, asked: Asked, suffix: str) -> bytes:
-    path = path_of(studio, asked)
+    opened = studio.models.get(path_of(studio, asked))
     options = Asked(asked.get("options"))
     limit = options.whole("limit", 2000, low=3)
-    found = placed(studio, path, limit, options.text("method", "auto"))
+    found = placed(studio, opened, limit, options.text("method", "auto"))
     if suffix == ".npy":
         return _npy(found.codes)
     if suffix != ".png":
         raise LowerboundError(f"a map is written as .png or .npy, came {suffix}")
     colour = options.text("colour", None)
-    name, values, classes, _ = coloured(studio, path, limit, found, colour)
-    run = studio.models.get(path).run
+    name, values, classes, _ = coloured(studio, opened, limit, found, colour)
+    run = opened.run
     places, pictures = None, None
     if run.spec.kind in ("image", "video"):
         places = spread_out(plane_of(found.map.points))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from ...latent import (
 from ...runs import Run
 from .. import shown
 from ..asked import Asked, Studio, path_of, route
+from ..opened import Opened
 from .growing import Growing
 
 Array = NDArray[Any]
@@ -67,11 +67,11 @@ class Placed:
 
 def map_(studio: Studio, asked: Asked) -> Any:
     """Points and their colours, as many as become known soon; see `MapReply` of the page."""
-    path, until = path_of(studio, asked), time.monotonic() + _SECONDS
+    opened, until = studio.models.get(path_of(studio, asked)), time.monotonic() + _SECONDS
     limit, method = _options(asked)
-    found = placed(studio, path, limit, method, until)
+    found = placed(studio, opened, limit, method, until)
     name, values, classes, done = coloured(
-        studio, path, limit, found, asked.text("colour", None), until
+        studio, opened, limit, found, asked.text("colour", None), until
     )
     told = found.map.explained_variance
     return {
@@ -91,10 +91,10 @@ def map_(studio: Studio, asked: Asked) -> Any:
 
 def codes_at(studio: Studio, asked: Asked) -> Any:
     """Codes behind places on a map."""
-    path = path_of(studio, asked)
+    opened = studio.models.get(path_of(studio, asked))
     limit, method = _options(asked)
     places = asked.numbers("places", width=2, most=_PLACES)
-    found = placed(studio, path, limit, method)
+    found = placed(studio, opened, limit, method)
     return behind(found.map, found.codes, places).tolist()
 
 
@@ -107,7 +107,7 @@ def datum(studio: Studio, asked: Asked) -> Any:
 
 
 def placed(
-    studio: Studio, path: Path, limit: int, method: str, until: float | None = None
+    studio: Studio, opened: Opened, limit: int, method: str, until: float | None = None
 ) -> Placed:
     """Examples and where they lie.
 
@@ -115,7 +115,7 @@ def placed(
 
     Args:
         studio: it.
-        path: of a run.
+        opened: a run; while it trains on, what is asked of it here stays that of these weights.
         limit: examples.
         method: of :func:`latent_map`.
         until: of `time.monotonic`; those that are encoded by then. None: all.
@@ -133,10 +133,10 @@ def placed(
 
         return chosen, Growing(len(chosen.x), encode)
 
-    chosen, growing = studio.models.remember(path, ("codes", limit), begin)
+    chosen, growing = studio.models.remember(opened, ("codes", limit), begin)
     growing.grow(studio.models.lock, until)
     complete, rows, codes = growing.now()
-    known = studio.models.get(path).known
+    known = opened.known
     # Without the lock: no model computes, and a map by UMAP takes its time.
     key = ("placed", limit, method) if complete else ("begun", limit)
     if key not in known:
@@ -149,7 +149,7 @@ def placed(
 
 def coloured(
     studio: Studio,
-    path: Path,
+    opened: Opened,
     limit: int,
     found: Placed,
     colour: str | None,
@@ -161,11 +161,10 @@ def coloured(
         the colour's name, values ``(n,)`` (NaN where not known yet, None where they come when all
         are there), classes as of :func:`colour_values`, and how many are placed and coloured.
     """
-    opened = studio.models.get(path)
     run, here = opened.run, found.chosen._replace(positions=found.positions)
     if colour in _MEASURES and found.complete:
         growing = studio.models.remember(
-            path, ("measure", limit, colour), lambda run: _measuring(run, found.chosen, colour)
+            opened, ("measure", limit, colour), lambda run: _measuring(run, found.chosen, colour)
         )
         growing.grow(studio.models.lock, until)
         _, rows, known = growing.now()
@@ -176,7 +175,12 @@ def coloured(
         return colour or "density", None, None, len(found.rows)
     key = "colour", limit, found.map.method, colour, len(found.rows)
     if key not in opened.known:
-        told = colour_values(run, here, found.map.points, colour)
+        try:
+            told = colour_values(run, here, found.map.points, colour)
+        except LowerboundError:
+            if found.complete:
+                raise
+            return str(colour), None, None, len(found.rows)  # those that are there are all alike
         if not found.complete:
             return *told, len(found.rows)
         opened.known[key] = told
