@@ -195,6 +195,13 @@ def test_attributes_change_a_picture_at_its_own_size(
     assert np.array_equal(np.asarray(kept), np.asarray(expected))
     page.get_by_role("button", name="Reset").click()
     whole.wait_for(state="detached")
+    # A draw was cut out of no picture: its file is the decoded code, and the code says so.
+    page.get_by_role("button", name="Draw from the prior").click()
+    page.locator("legend", has_text="draw").wait_for()
+    page.get_by_label("0", exact=True).focus()
+    page.keyboard.press("End")
+    page.locator(".as-code pre", has_text="decode_codes").wait_for(state="attached")
+    assert Image.open(io.BytesIO(saved(page, "Download .png"))).width > 8
 
 
 def test_sentences_are_drawn(latent_studio: Any, page: Any) -> None:
