@@ -248,10 +248,7 @@ def _exact(model: Any, x: Tensor, context: tuple[Tensor, ...]) -> Tensor:
     pieces = []
     with evaluating(model), torch.no_grad():
         for start in range(0, len(x), 256):
-            here = (
-                t[start : start + 256].to(device, dtype if t.is_floating_point() else None)
-                for t in (x, *context)
-            )
+            here = batch(model, slice(start, start + 256), x, *context)
             pieces.append(model.log_prob(*here).cpu())
     return torch.cat(pieces)
 

@@ -70,10 +70,7 @@ def amortization_gap(
         torch.random.fork_rng([device] if device.type == "cuda" else []),
     ):
         for start in range(0, len(x), _BATCH):
-            here, *c = (
-                t[start : start + _BATCH].to(device, dtype if t.is_floating_point() else None)
-                for t in (x, *context)
-            )
+            here, *c = batch(model, slice(start, start + _BATCH), x, *context)
             refined = refine(model, here, *c, steps=steps, learning_rate=learning_rate, seed=seed)
             noise = seed + 1 + start  # none that the refinement has seen
             amortized, _ = _bounds(model, model.encode(here, *c), here, c, samples, noise)
@@ -124,8 +121,7 @@ def refuse_gap(model: Any, x: Tensor, *context: Tensor, reason: str | None = Non
         raise LowerboundError(
             f"amortization gap: expected a model with a bound, came one without: {reason}"
         )
-    device, dtype = home(model, x)
-    here, *c = (t[:1].to(device, dtype if t.is_floating_point() else None) for t in (x, *context))
+    here, *c = batch(model, slice(1), x, *context)
     try:
         refuse_codes(model, here, *c)
     except LowerboundError as error:

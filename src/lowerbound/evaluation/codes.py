@@ -87,10 +87,7 @@ def encode_all(
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices):
         torch.manual_seed(0)  # for corruptions, and posteriors that know no mean but by sampling
         for start in range(0, len(x), _BATCH):
-            here, *c = (
-                t[start : start + _BATCH].to(device, dtype if t.is_floating_point() else None)
-                for t in (x, *context)
-            )
+            here, *c = batch(model, slice(start, start + _BATCH), x, *context)
             q = model.encode(here, *c)
             mean = posterior_mean(q)
             index = not mean.is_floating_point()

@@ -149,3 +149,26 @@ def home(model: nn.Module, x: Tensor) -> tuple[torch.device, torch.dtype]:
         if tensor.is_floating_point():
             return tensor.device, tensor.dtype
     return x.device, x.dtype if x.is_floating_point() else torch.get_default_dtype()
+
+
+def batch(model: nn.Module, rows: slice | Tensor, x: Tensor, *context: Tensor) -> list[Tensor]:
+    """Some rows of data and of what goes with them, where the model is and in its dtype.
+
+    Tokens and labels stay as they are, and so do contexts in float64 of a model that standardizes
+    them: time stamps are far from zero, and lose their digits in float32.
+
+    Args:
+        model: any.
+        rows: which ones.
+        x: data, ``(N, *event)``.
+        context: ``(N, ...)`` each.
+    """
+    device, dtype = home(model, x)
+    exact = device.type != "mps" and any(getattr(m, "takes_float64", 0) for m in model.modules())
+    found = []
+    for tensor in (x, *context):
+        some = tensor[rows if isinstance(rows, slice) else rows.to(tensor.device)]
+        whole = not some.is_floating_point()
+        kept = whole or (exact and tensor is not x and some.dtype == torch.float64)
+        found.append(some.to(device, None if kept else dtype))
+    return found

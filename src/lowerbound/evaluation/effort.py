@@ -72,8 +72,7 @@ def _operations(
     codes: Literal["posterior", "prior"] = "posterior",
 ) -> float:
     """Floating-point operations of decoding one code."""
-    device, dtype = home(model, x)
-    few, *c = (t[:2].to(device, dtype if t.is_floating_point() else None) for t in (x, *context))
+    few, *c = batch(model, slice(2), x, *context)
     counter = FlopCounterMode(display=False)
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
         if codes == "posterior":

@@ -237,14 +237,10 @@ def evaluate(
 
 def _exact(model: Any, x: Tensor, *context: Tensor) -> Tensor:
     """log p(x) of a model that knows it, nats, ``(N,)``."""
-    device, dtype = home(model, x)
     pieces = []
     with evaluating(model), torch.no_grad():
         for start in range(0, len(x), _BATCH):
-            here = (
-                t[start : start + _BATCH].to(device, dtype if t.is_floating_point() else None)
-                for t in (x, *context)
-            )
+            here = batch(model, slice(start, start + _BATCH), x, *context)
             pieces.append(model.log_prob(*here).cpu())
     return torch.cat(pieces)
 
@@ -275,8 +271,7 @@ def certain_of(model: Any, x: Tensor, *context: Tensor) -> bool:
     """Whether the posterior is a point, so that one draw says it all (an index of a codebook)."""
     if not hasattr(model, "encode"):
         return False
-    device, dtype = home(model, x)
-    here = (t[:1].to(device, dtype if t.is_floating_point() else None) for t in (x, *context))
+    here = batch(model, slice(1), x, *context)
     with evaluating(model), torch.no_grad():
         return getattr(model.encode(*here), "certain", False)
 

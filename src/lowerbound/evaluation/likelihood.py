@@ -103,7 +103,7 @@ def estimate_log_likelihood(
             stop = min(start + sizes.block_data, len(x))
             # The last block is filled up with its last datum: one shape, one compilation.
             index = torch.arange(start, start + sizes.block_data).clamp_(max=stop - 1)
-            here, *c = (moved(t, index, device, dtype) for t in (x, *context))
+            here, *c = batch(model, index, x, *context)
             q = model.encode(here, *c)
             zeros = torch.zeros(sizes.block_data, dtype=dtype, device=device)
             sums = WeightSums(sizes.block_data, zeros)

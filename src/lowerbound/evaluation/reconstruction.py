@@ -273,10 +273,7 @@ def _decoded(model: Any, x: Tensor, context: tuple[Tensor, ...], seed: int) -> A
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         for start in range(0, len(x), _BATCH):
-            here, *c = (
-                t[start : start + _BATCH].to(device, dtype if t.is_floating_point() else None)
-                for t in (x, *context)
-            )
+            here, *c = batch(model, slice(start, start + _BATCH), x, *context)
             q = model.encode(here, *c)
             means = model.decode(posterior_mean(q), *c).mean
             draws = rate = distortion = None

@@ -423,6 +423,7 @@ class Standardize(nn.Module):
     mean: Tensor
     rest: Tensor
     scale: Tensor
+    takes_float64 = True  # whoever moves contexts to a model leaves these digits to them
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()

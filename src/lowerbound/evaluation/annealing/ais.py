@@ -151,12 +151,11 @@ def anneal(
     seal = weights_of(model) if store is not None else ""
     pieces: list[dict[str, Tensor]] = []
     with evaluating(model), own_noise(device):
-        first = [moved(t, torch.zeros(1, dtype=torch.long), device, dtype) for t in (x, *context)]
-        refuse(model, *first, start=how.start)
+        refuse(model, *batch(model, slice(1), x, *context), start=how.start)
         for block, start in enumerate(range(0, len(x), size)):
             valid = min(size, len(x) - start)
             index = torch.arange(start, start + valid)
-            here, *c = (moved(t, index, device, dtype) for t in (x, *context))
+            here, *c = batch(model, index, x, *context)
             begin = None if codes is None else moved(codes, index, device, dtype)
             name = fingerprint(
                 [here, *c, begin], model=seal, block=block, compile=compile, **asdict(how)

@@ -98,7 +98,7 @@ def simulated(model: Any, count: int, *context: Tensor, seed: int = 0) -> tuple[
     device, dtype = home(model, like)
     with evaluating(model), own_noise(device):
         torch.manual_seed(mixed(seed, _SIMULATED))
-        c = [t.to(device, dtype if t.is_floating_point() else None) for t in context]
+        _, *c = batch(model, slice(None), like, *context)
         prior = model.prior(*c)
         codes = prior.sample() if prior.batch_shape else prior.sample((count,))
         x = model.decode(codes, *c).sample()

@@ -55,16 +55,12 @@ class Ask:
         Raises:
             LowerboundError: see :func:`~lowerbound.evaluation.annealing.refuse`.
         """
-        from ..decoding import evaluating, home
-        from ..likelihood import moved
+        from ..decoding import batch, evaluating
 
         refuse_bare(model)
         found = self.model(model, spec)
-        device, dtype = home(found, x)
-        first = torch.zeros(1, dtype=torch.long)
         with evaluating(found):
-            here = [moved(t, first, device, dtype) for t in (x, *context)]
-            refuse(found, *here, start=self.settings.start)
+            refuse(found, *batch(found, slice(1), x, *context), start=self.settings.start)
 
 
 def refuse_bare(model: Any) -> None:

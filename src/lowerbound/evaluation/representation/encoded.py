@@ -75,10 +75,7 @@ def encode_examples(
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         for start in range(0, len(x), _BATCH):
-            here, *c = (
-                t[start : start + _BATCH].to(device, dtype if t.is_floating_point() else None)
-                for t in (x, *context)
-            )
+            here, *c = batch(model, slice(start, start + _BATCH), x, *context)
             q = model.encode(here, *c)
             z = q.sample() if not q.has_rsample else sample_with_log_prob(q)[0]
             draws.append(z.flatten(1).cpu())
