@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lowerbound.data import beside
+from lowerbound.data.beside import FILE, Named, cells_of, text_of
 from lowerbound.data.captions_encoder import checked, embedded
 from lowerbound.errors import LowerboundError, nearest
 from lowerbound.words import PAD, Vocabulary, check_sentence
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 #: Of a folder or zip of images, where captions are looked for.
 NAMES = ("captions.csv", "captions.tsv", "captions.jsonl")
 SUFFIXES = (".csv", ".tsv", ".jsonl")
-_FILE = ("file", "filename", "file_name", "image", "image_path", "path", "name")
 _TEXT = ("caption", "captions", "text", "sentence", "description")
-_SHOWN = 3
 #: Sentences of examples by their positions: (N,) -> N times one or more.
 Sentences = Callable[[np.ndarray], list[tuple[str, ...]]]
 
@@ -51,13 +49,7 @@ def read_table(name: str, content: bytes) -> list[Row]:
             long; the line is named.
     """
     short = PurePosixPath(name).name
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise LowerboundError(
-            f"{short}, line {line}: expected text in UTF-8, came other bytes; save it as UTF-8"
-        ) from None
+    text = text_of(short, content)
     rows = _of_lines(short, text) if short.lower().endswith(".jsonl") else _of_table(short, text)
     if not rows:
         raise LowerboundError(f"expected captions in {short}, came none; add lines file,caption")
@@ -67,24 +59,14 @@ def read_table(name: str, content: bytes) -> list[Row]:
 
 
 def _of_table(name: str, text: str) -> list[Row]:
-    first = text.partition("\n")[0]
-    delimiter = "\t" if name.lower().endswith(".tsv") else ","
-    if delimiter == "," and first.count(";") > first.count(","):
-        delimiter = ";"
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        table = [(reader.line_num, row) for row in reader if row]
-    except csv.Error as error:
-        raise LowerboundError(
-            f"expected a table in {name}, came something else ({error})"
-        ) from None
+    table = cells_of(name, text)
     if not table:
         return []
-    header = [cell.strip().lower() for cell in table[0][1]]
-    file = next((header.index(each) for each in _FILE if each in header), None)
+    header = [cell.lower() for cell in table[0][1]]
+    file = next((header.index(each) for each in FILE if each in header), None)
     said = next((header.index(each) for each in _TEXT if each in header), None)
     if file is None or said is None:
-        missing, known = ("file", _FILE) if file is None else ("caption", _TEXT)
+        missing, known = ("file", FILE) if file is None else ("caption", _TEXT)
         near = next((hint for each in header if (hint := nearest(each, known))), "")
         raise LowerboundError(
             f"expected columns file and caption in the first line of {name}, came "
@@ -97,7 +79,7 @@ def _of_table(name: str, text: str) -> list[Row]:
                 f"{name}, line {line}: expected {len(header)} cells, came {len(cells)}; put a "
                 'caption that holds a comma into quotes: "a man, smiling"'
             )
-        rows.append(Row(line, cells[file].strip(), cells[said].strip()))
+        rows.append(Row(line, cells[file], cells[said]))
     return rows
 
 
@@ -108,7 +90,7 @@ def _of_lines(name: str, text: str) -> list[Row]:
             continue
         try:
             found = json.loads(content)
-            file = next(found[each] for each in _FILE if each in found)
+            file = next(found[each] for each in FILE if each in found)
             said = next(found[each] for each in _TEXT if each in found)
         except (ValueError, TypeError, StopIteration):
             raise LowerboundError(
@@ -128,60 +110,10 @@ def _at(name: str, line: int) -> str:
 def matched(
     rows: Sequence[Row], images: Sequence[str], name: str, skip: bool = False
 ) -> dict[str, tuple[str, ...]]:
-    """The captions of each image.
-
-    A row names an image by its path in the folder, or by the file's name alone where only one image
-    has it, with or without its ending.
-
-    Args:
-        rows: of the table.
-        images: paths in the folder.
-        name: of the table, for messages.
-        skip: leave out rows without an image, and images without a row, instead of refusing.
-
-    Raises:
-        LowerboundError: captions without an image, images without a caption, or a name that several
-            images have.
-    """
-    paths = {str(PurePosixPath(each)): each for each in images}
-    names: dict[str, list[str]] = {}
-    for path, each in paths.items():
-        for short in {PurePosixPath(path).name, PurePosixPath(path).stem, path.rpartition(".")[0]}:
-            names.setdefault(short, []).append(each)
-    found: dict[str, list[str]] = {}
-    lost: list[Row] = []
-    for row in rows:
-        wanted = str(PurePosixPath(row.file.replace("\\", "/")))
-        image = paths.get(wanted)
-        if image is None:
-            several = names.get(wanted) or names.get(PurePosixPath(wanted).name) or []
-            if len(several) > 1:
-                raise LowerboundError(
-                    f"{name}, line {row.line}: expected one image called {row.file}, came "
-                    f"{len(several)} ({', '.join(several[:_SHOWN])}); write the path in the folder"
-                )
-            image = several[0] if several else None
-        if image is None:
-            lost.append(row)
-        else:
-            found.setdefault(image, []).append(row.caption)
-    if lost and not skip:
-        told = ", ".join(f"{row.file} (line {row.line})" for row in lost[:_SHOWN])
-        more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
-        near = nearest(PurePosixPath(lost[0].file).name, [PurePosixPath(p).name for p in paths])
-        raise LowerboundError(
-            f"expected an image for each caption of {name}, came {len(lost)} captions without: "
-            f"{told}{more}{near}; add the images, or leave these lines out with skip_bad "
-            "(--skip-bad)"
-        )
-    bare = [each for each in images if each not in found]
-    if bare and (not skip or not found):
-        told = ", ".join(bare[:_SHOWN]) + (", ..." if len(bare) > _SHOWN else "")
-        raise LowerboundError(
-            f"expected a caption for each image, came {len(bare)} of {len(images)} images without "
-            f"in {name}: {told}; add lines, or leave these images out with skip_bad (--skip-bad)"
-        )
-    return {image: tuple(texts) for image, texts in found.items()}
+    """The captions of each image; see :func:`lowerbound.data.beside.matched`."""
+    named = [Named(row.line, row.file) for row in rows]
+    found = beside.matched(named, images, name, skip, one="caption")
+    return {image: tuple(rows[k].caption for k in places) for image, places in found.items()}
 
 
 def beside_images(
@@ -208,20 +140,8 @@ def beside_images(
         if name is None:
             return None
         return matched(read_table(name, files.read(name)), images, name, skip_bad)
-    if asked in files.names:
-        return matched(read_table(asked, files.read(asked)), images, asked, skip_bad)
-    path = Path(asked).expanduser()
-    if path.suffix.lower() not in SUFFIXES:
-        raise LowerboundError(
-            f"captions: expected a table ({', '.join(SUFFIXES)}), came {asked}; pass e.g. "
-            "--captions captions.csv"
-        )
-    if not path.is_file():
-        raise LowerboundError(
-            f"captions: expected a table, came {asked}, which is no file here nor in {folder}"
-            f"{nearest(path.name, [PurePosixPath(n).name for n in files.names])}"
-        )
-    return matched(read_table(path.name, path.read_bytes()), images, path.name, skip_bad)
+    name, content = beside.find("captions", asked, folder, files, SUFFIXES)
+    return matched(read_table(name, content), images, name, skip_bad)
 
 
 def of_names(found: Mapping[str, tuple[str, ...]], names: Sequence[str]) -> Sentences:

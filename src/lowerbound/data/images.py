@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from lowerbound.data import attribute_tables
 from lowerbound.data.arrays import ArrayRows
 from lowerbound.data.captions import NAMES, beside_images, of_names
 from lowerbound.data.decode import (
@@ -63,6 +64,7 @@ def read(
     skip_bad: bool,
     budget: int | None = None,
     captions: str | None = None,
+    attributes: str | None = None,
 ) -> Source:
     """A folder or zip of images.
 
@@ -85,6 +87,11 @@ def read(
         told = beside_images(captions, path.name, files, images, skip_bad)
         images = images if told is None else [name for name in images if name in told]
     without = found - len(images)
+    numbers = None
+    if attributes is not None:
+        numbers = attribute_tables.beside_images(attributes, path.name, files, images, skip_bad)
+        images = [name for name in images if name in numbers.values]
+    bare = found - without - len(images)
     grouped, inside = parted(images)
     reader = _Reader(files, size, skip_bad, host_budget() if budget is None else budget)
     rows = reader.all(
@@ -98,9 +105,14 @@ def read(
         for part, (_, kept) in rows.items():
             name = "captions" if part == "train" else f"{part}_captions"
             setattr(source, name, of_names(told, kept))
+    if numbers is not None:
+        attribute_tables.put(source, numbers, {part: kept for part, (_, kept) in rows.items()})
+    if bare:
+        source.notes.append(("skipped", f"{bare} images without attributes"))
     if without:
         source.notes.append(("skipped", f"{without} images without a caption"))
     others = len(named) - found - (told is not None and any(i.name in NAMES for _, i in named))
+    others -= attributes in files.names
     if others:
         source.notes.append(("left aside", f"{others} files that are no images"))
     return source

@@ -13,6 +13,7 @@ import numpy as np
 from lowerbound.data import audio, images, named, sequences, tables, video
 from lowerbound.data import captions as sentences
 from lowerbound.data.arrays import from_array, from_arrays, read_array
+from lowerbound.data.attribute_tables import SUFFIXES as TABLES
 from lowerbound.data.choose import choose, likelihood_name
 from lowerbound.data.clean import name_labels, refuse_or_skip
 from lowerbound.data.facts import Facts
@@ -131,7 +132,8 @@ def load(
         memory: bytes that decoded images or an array may take before they are read on demand;
             None: a share of what is free.
         attributes: columns of a table that are no features but attributes of each example, which a
-            conditional model may be given.
+            conditional model may be given; of a folder or zip of images a table (.csv, .tsv with a
+            column file and one for each attribute, or CelebA's .txt), here or in the folder.
         captions: a table of sentences beside images (.csv or .tsv with columns file and caption, or
             .jsonl), or ``"auto"`` for those that the data bring; None reads none.
         caption_encoder: folder of a sentence-transformers model on this machine that reads them.
@@ -203,7 +205,7 @@ def load(
         "skip_bad": skip_bad,
         "limit": limit,
         "memory": memory,
-        "attributes": attributes,
+        "attributes": None if attributes is None else tuple(map(_here, attributes)),
         "captions": captions if captions is None else _here(captions),
         "caption_encoder": (facts.captions or {}).get("encoder"),
         "time": time,
@@ -330,10 +332,13 @@ def _read(
             "with another source: pass captions auto for those that the data bring"
         )
     table = isinstance(source, str | Path) and Path(source).suffix.lower() in (".csv", ".tsv")
-    if attributes is not None and not table:
+    beside = _beside(attributes) if folder else None
+    if attributes is not None and not table and beside is None:
         raise LowerboundError(
-            f"expected attributes only of a table's columns, came {', '.join(attributes)} with "
-            "another source: an .npz or a dict of arrays has them in an array 'attributes' (N, A)"
+            f"expected attributes of a table's columns, or the table of a folder of images "
+            f"(--attributes attributes.csv), came {', '.join(attributes)} with another source: an "
+            ".npz or a dict of arrays has them in an array 'attributes' (N, A), and their names in "
+            "'attribute_names'"
         )
     if isinstance(source, str | Path):
         path = Path(source).expanduser()
@@ -346,9 +351,10 @@ def _read(
         if path.is_dir() or path.suffix.lower() == ".zip":
             pixels = images.parse_size(size)
             if kind == "video" or (kind == "auto" and video.holds_clips(path)):
+                _only_images(attributes, path.name)
                 return video.read(path, pixels, skip_bad, memory, frames)
             _only_clips(frames, path.name)
-            return images.read(path, pixels, skip_bad, memory, captions)
+            return images.read(path, pixels, skip_bad, memory, captions, beside)
         _not_images(size, path.name)
         _only_clips(frames, path.name)
         if path.suffix.lower() in (".npy", ".npz"):
@@ -400,6 +406,20 @@ def _only_clips(frames: int | None, name: str) -> None:
         )
 
 
+def _beside(attributes: tuple[str, ...] | None) -> str | None:
+    """The table of attributes beside images; None where they are the names of columns."""
+    tables = tuple(attributes or ())
+    return tables[0] if len(tables) == 1 and tables[0].lower().endswith(TABLES) else None
+
+
+def _only_images(attributes: tuple[str, ...] | None, name: str) -> None:
+    if attributes is not None:
+        raise LowerboundError(
+            f"expected attributes only of a folder or zip of images, came clips in {name}: leave "
+            "them out"
+        )
+
+
 def _known_kind(kind: str) -> None:
     known = ("auto", "image", "video", "sequence")
     if kind not in known:
@@ -420,7 +440,8 @@ def _not_sound(options: Mapping[str, Any]) -> None:
 def _here(table: str | Path) -> str:
     """A table's path from the root where it is a file: a run is gone on with from any folder."""
     path = Path(table).expanduser()
-    return str(path.resolve()) if path.is_file() else str(table)
+    known = path.suffix.lower() in (*TABLES, ".jsonl") and path.is_file()
+    return str(path.resolve()) if known else str(table)
 
 
 def _plain(options: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
