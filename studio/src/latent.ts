@@ -66,6 +66,8 @@ export interface About {
   /** Names of attributes that codes can be edited by; empty where the data have none. */
   attributes: string[];
   held_out: number;
+  /** Theirs, in order, where not all of them are here. */
+  numbers?: number[];
   /** What decoded data can be saved as, the best first: ".png". */
   files: string[];
 }

@@ -86,6 +86,7 @@ def read(
     if captions is not None:
         told = beside_images(captions, path.name, files, images, skip_bad)
         images = images if told is None else [name for name in images if name in told]
+    no_captions = captions is not None and told is None
     without = found - len(images)
     numbers = None
     if attributes is not None:
@@ -109,6 +110,8 @@ def read(
         attribute_tables.put(source, numbers, {part: kept for part, (_, kept) in rows.items()})
     if bare:
         source.notes.append(("skipped", f"{bare} images without attributes"))
+    if no_captions:
+        source.notes.append(("captions", f"none: there is no {', '.join(NAMES)}"))
     if without:
         source.notes.append(("skipped", f"{without} images without a caption"))
     others = len(named) - found - (told is not None and any(i.name in NAMES for _, i in named))

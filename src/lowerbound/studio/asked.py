@@ -144,7 +144,7 @@ def route(method: str, path: str, endpoint: Endpoint) -> Route:
             found = await run_in_threadpool(endpoint, studio, asked)
             return found if isinstance(found, Response) else _json(found)
         except LowerboundError as error:
-            return JSONResponse({"error": str(error)}, 400)
+            return JSONResponse({"error": studio.uploads.named(str(error))}, 400)
         except MemoryError:
             said = "it takes more memory than there is; choose something smaller"
             return JSONResponse({"error": said}, 400)

@@ -62,6 +62,12 @@ class Uploads:
             raise LowerboundError("that file is no longer here; choose it again")
         return self._files[found][0]
 
+    def named(self, message: str) -> str:
+        """A message with files called what their owner calls them."""
+        for path, name in list(self._files.values()):
+            message = message.replace(str(path), name).replace(path.name, name)
+        return message
+
     def close(self) -> None:
         """Delete all of them."""
         self._folder.cleanup()

@@ -18,7 +18,7 @@ import { words } from "../words";
 import { conditionOf, inputsOf } from "./given";
 import { between } from "./between";
 import type { Network, Values } from "./network";
-import type { Packed, Rows } from "./packed";
+import type { Floats, Packed, Rows } from "./packed";
 import { valuesOf } from "./read";
 import { Sheet } from "./sheet";
 import { datumOf } from "./show";
@@ -28,6 +28,7 @@ const t = words(
     umap: "This page has one map; the studio draws others.",
     gone: "That file is no longer here; choose it again.",
     encoder: "This page has no encoder, so it has codes of its own examples alone.",
+    away: "Held-out {n} is not in this page, which has {m} of them.",
     held: "held-out {n}",
     drawn: "draw {n}",
     code: "a code",
@@ -36,6 +37,7 @@ const t = words(
     umap: "이 페이지에는 지도가 하나뿐입니다. 다른 지도는 스튜디오에서 그릴 수 있습니다.",
     gone: "그 파일이 더는 없습니다. 다시 고르세요.",
     encoder: "이 페이지에는 인코더가 없어, 들어 있는 예제의 코드만 쓸 수 있습니다.",
+    away: "평가용 {n}번은 이 페이지에 없습니다. 이 페이지에는 {m}개가 들어 있습니다.",
     held: "평가용 {n}번",
     drawn: "표본 {n}",
     code: "코드",
@@ -47,7 +49,9 @@ export class OnnxLatent implements Latent {
   private readonly codes: Rows | null;
   private readonly prior: Rows | null;
   private readonly sheet: Sheet | null;
-  private readonly files = new Map<string, Float32Array>();
+  private readonly files = new Map<string, Floats>();
+  /** Rows of the held-out examples that came along, by their numbers. */
+  private readonly places: Map<number, number>;
   readonly upload?: (file: File) => Promise<Ref>;
 
   constructor(
@@ -59,7 +63,9 @@ export class OnnxLatent implements Latent {
     this.codes = packed.rows("codes");
     this.prior = packed.rows("prior");
     this.sheet = told.originals && Sheet.of(packed);
-    this.about = aboutOf(packed, this.codes?.count ?? 0, this.prior !== null);
+    const numbers = Array.from(packed.array("positions") ?? [], Number);
+    this.places = new Map(numbers.map((number, row) => [number, row]));
+    this.about = aboutOf(packed, numbers, this.prior !== null);
     if (encoder) this.upload = (file) => this.bring(file);
   }
 
@@ -88,7 +94,7 @@ export class OnnxLatent implements Latent {
       colour: name,
       values: (this.packed.array(`colour:${name}`) as Float32Array | null)?.slice(0, count) ?? null,
       classes: told.colours[name] ?? null,
-      positions: Uint32Array.from({ length: count }, (_, row) => row),
+      positions: Uint32Array.from([...this.places.keys()].slice(0, count)),
       told: told.map.told,
       done: count,
       of: count,
@@ -105,7 +111,7 @@ export class OnnxLatent implements Latent {
   }
 
   async datum(position: number): Promise<Datum> {
-    const found = await this.sheet?.at(position);
+    const found = await this.sheet?.at(this.row(position));
     return found ?? (await this.encode({ kind: "held-out", number: position }, null)).reconstruction;
   }
 
@@ -129,7 +135,7 @@ export class OnnxLatent implements Latent {
   }
 
   /** Decoded numbers in the units of the data, of each code. */
-  async values(codes: number[][], given: Given[]): Promise<Float32Array[]> {
+  async values(codes: number[][], given: Given[]): Promise<Floats[]> {
     if (!codes.length) return [];
     const beside = inputsOf(this.packed, given);
     const { data } = await this.decoder.run(codes.length, { code: codes.flat(), ...beside });
@@ -144,6 +150,13 @@ export class OnnxLatent implements Latent {
     return [along(axes[0]), along(axes[1])];
   }
 
+  /** Where a held-out example stands among those that came along. */
+  private row(number: number): number {
+    const row = this.places.get(number);
+    if (row === undefined) throw new Problem(t("away", { n: number, m: this.places.size }));
+    return row;
+  }
+
   private async bring(file: File): Promise<Ref> {
     const id = String(this.files.size);
     this.files.set(id, await valuesOf(this.packed.told, file));
@@ -154,10 +167,10 @@ export class OnnxLatent implements Latent {
     switch (ref.kind) {
       case "held-out": {
         if (!this.codes) throw new Problem(t("encoder"));
-        const number = ref.number % this.codes.count;
-        const own = given ?? conditionOf(this.packed, "given", number);
-        const original = (await this.sheet?.at(number)) ?? null;
-        return { code: this.codes.at(number), own, original, name: t("held", { n: number }) };
+        const row = this.row(ref.number);
+        const own = given ?? conditionOf(this.packed, "given", row);
+        const original = (await this.sheet?.at(row)) ?? null;
+        return { code: this.codes.at(row), own, original, name: t("held", { n: ref.number }) };
       }
       case "prior": {
         if (!this.prior) throw new Problem(t("encoder"));
@@ -197,8 +210,10 @@ function mixed(a: Given, b: Given, share: number): Given {
   return Object.fromEntries(pairs);
 }
 
-function aboutOf(packed: Packed, held_out: number, samples: boolean): About {
+function aboutOf(packed: Packed, numbers: number[], samples: boolean): About {
   const { about, directions, colours, map } = packed.told;
+  const held_out = numbers.length;
+  const whole = numbers.every((number, row) => number === row);
   const starts = held_out > 0 || samples;
   const can = {
     map: map !== null && held_out >= 3,
@@ -217,6 +232,7 @@ function aboutOf(packed: Packed, held_out: number, samples: boolean): About {
     colours: Object.keys(colours),
     attributes: directions?.names ?? [],
     held_out,
+    ...(whole ? {} : { numbers: [...numbers].sort((a, b) => a - b) }),
     files: [],
     ways: ["linear", "spherical"],
     varies: false,

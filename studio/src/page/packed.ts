@@ -3,8 +3,8 @@ import { XzReadableStream } from "xz-decompress";
 import type { Condition, Dimension, Directions } from "../latent";
 
 export interface NetworkTold {
-  /** Names in order; those that are whole numbers are int64. */
-  inputs: Record<string, { shape: number[]; whole: boolean }>;
+  /** Names in order. Data far from zero are float64. */
+  inputs: Record<string, { shape: number[]; type: "float32" | "float64" | "int64" }>;
   outputs: string[];
 }
 
@@ -22,7 +22,15 @@ export interface Told {
     dimensions: Dimension[];
     conditions: Condition[];
   };
-  shown: { low: number; high: number; columns: string[]; rate: number | null };
+  shown: {
+    /** Of pictures, black; white. */
+    low: number;
+    high: number;
+    /** The least level, the step to the next, the last where nothing lies beyond. */
+    grid: [number, number, number | null] | null;
+    columns: string[];
+    rate: number | null;
+  };
   map: { method: string; mean: number[]; axes: number[][]; told: number | null } | null;
   /** Classes of those that are labels. */
   colours: Record<string, string[] | null>;
@@ -51,7 +59,15 @@ export interface Told {
   arrays: Record<string, { at: number; kind: string; shape: number[] }>;
 }
 
-const KINDS = { u1: Uint8Array, u4: Uint32Array, f4: Float32Array };
+const KINDS = { u1: Uint8Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array };
+
+/** In the units of the data. */
+export type Floats = Float32Array | Float64Array;
+type Numbers =
+  | Uint8Array<ArrayBuffer>
+  | Uint32Array<ArrayBuffer>
+  | Float32Array<ArrayBuffer>
+  | Float64Array<ArrayBuffer>;
 
 export class Packed {
   private readonly start: number;
@@ -64,7 +80,7 @@ export class Packed {
   }
 
   /** Its numbers, without a copy; null where there is none of that name. */
-  array(name: string): Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer> | null {
+  array(name: string): Numbers | null {
     const placed = this.told.arrays[name];
     if (!placed) return null;
     const size = placed.shape.reduce((product, each) => product * each, 1);
@@ -84,7 +100,7 @@ export class Rows {
   readonly width: number;
 
   constructor(
-    private readonly values: Uint8Array | Uint32Array | Float32Array,
+    private readonly values: Numbers,
     readonly count: number,
   ) {
     this.width = count ? values.length / count : 0;

@@ -1,7 +1,7 @@
 // A reader's own file, as the model sees it. It is read here and goes nowhere.
 import { Problem } from "../server";
 import { words } from "../words";
-import type { Told } from "./packed";
+import type { Floats, Told } from "./packed";
 import { canvasOf, context } from "./show";
 
 const t = words(
@@ -18,7 +18,7 @@ const t = words(
 );
 
 /** In the units of the data; of sound a wave. */
-export async function valuesOf(told: Told, file: File): Promise<Float32Array> {
+export async function valuesOf(told: Told, file: File): Promise<Floats> {
   switch (told.about.kind) {
     case "image":
       return imageOf(told, file);
@@ -48,17 +48,32 @@ async function imageOf(told: Told, file: File): Promise<Float32Array> {
   pen.imageSmoothingQuality = "high";
   pen.drawImage(bitmap, left, top, wide, tall, 0, 0, width, height);
   const { data } = pen.getImageData(0, 0, width, height);
-  const { low, high } = told.shown;
+  const { low, high, grid } = told.shown;
+  // A file of 16 bits is in the units of data that go beyond 8; a canvas has the upper 8 alone.
+  const span = low === 0 && high > 255 && (await isDeep(file)) ? 65535 : high - low;
   const size = width * height;
   const values = new Float32Array(channels * size);
   for (let place = 0; place < size; place++) {
     const [red = 0, green = 0, blue = 0] = data.subarray(4 * place, 4 * place + 3);
     const levels = channels === 3 ? [red, green, blue] : [0.299 * red + 0.587 * green + 0.114 * blue];
     levels.forEach((level, channel) => {
-      values[channel * size + place] = low + (Math.round(level) / 255) * (high - low);
+      const value = low + (Math.round(level) / 255) * span;
+      values[channel * size + place] = grid ? onGrid(value, grid) : value;
     });
   }
   return values;
+}
+
+function onGrid(value: number, [least, step, most]: [number, number, number | null]): number {
+  const level = least + Math.round((value - least) / step) * step;
+  return most === null ? level : Math.max(least, Math.min(most, level));
+}
+
+/** A PNG says in its header how many bits a sample has. */
+async function isDeep(file: File): Promise<boolean> {
+  const head = new Uint8Array(await file.slice(0, 26).arrayBuffer());
+  const png = [0x89, 0x50, 0x4e, 0x47].every((byte, place) => head[place] === byte);
+  return png && head[24] === 16;
 }
 
 /** The first window, mono; a shorter sound ends in silence. */
@@ -81,7 +96,7 @@ async function waveOf(told: Told, file: File): Promise<Float32Array> {
 }
 
 /** The first row of numbers; by the names of the columns where there is a head. */
-export function rowOf(told: Told, text: string, name: string): Float32Array {
+export function rowOf(told: Told, text: string, name: string): Floats {
   const width = told.about.event_shape[0] ?? 1;
   const { columns } = told.shown;
   const lines = text.split(/\r?\n/).filter((line) => line.trim());
@@ -96,5 +111,5 @@ export function rowOf(told: Told, text: string, name: string): Float32Array {
   if (found.length !== width || !found.every(Number.isFinite)) {
     throw new Problem(t("row", { name, n: width, columns: columns.join(", ") || "x0 …" }));
   }
-  return Float32Array.from(found);
+  return Float64Array.from(found);
 }

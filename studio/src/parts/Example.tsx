@@ -46,7 +46,9 @@ const ACCEPTS: Record<About["kind"], string> = {
 
 /** Where a view begins. */
 export function firstRef(about: About, number = 0): Ref {
-  if (about.encodes && about.held_out) return { kind: "held-out", number: number % about.held_out };
+  if (about.encodes && about.held_out) {
+    return { kind: "held-out", number: numberAt(placeOf(number, about.numbers), about.held_out, about.numbers) };
+  }
   return { kind: "prior", seed: number + 1 };
 }
 
@@ -127,7 +129,7 @@ export function Example({ latent, label, value, onChange, shown, error, size = 9
         {shown && <Show datum={shown} size={size} label={nameOf(value)} />}
         <div class="choosing">
           {about.encodes && about.held_out > 0 && (
-            <HeldOut count={about.held_out} value={value} onChange={choose} />
+            <HeldOut count={about.held_out} numbers={about.numbers} value={value} onChange={choose} />
           )}
           <div class="row tight">
             {drawsCodes(about) && (
@@ -145,13 +147,32 @@ export function Example({ latent, label, value, onChange, shown, error, size = 9
   );
 }
 
-export function HeldOut({ count, value, onChange }: { count: number; value: Ref; onChange: (ref: Ref) => void }) {
+/** Where the first of the numbers from this one on stands; all are there where none are told. */
+function placeOf(number: number, numbers?: number[]): number {
+  return numbers ? numbers.filter((each) => each < number).length : number;
+}
+
+function numberAt(place: number, count: number, numbers?: number[]): number {
+  const inside = (place + count) % count;
+  return numbers?.[inside] ?? inside;
+}
+
+interface Choice {
+  count: number;
+  /** See About. */
+  numbers?: number[] | undefined;
+  value: Ref;
+  onChange: (ref: Ref) => void;
+}
+
+export function HeldOut({ count, numbers, value, onChange }: Choice) {
   const id = useId();
   const number = value.kind === "held-out" ? value.number : null;
-  const to = (next: number) => onChange({ kind: "held-out", number: (next + count) % count });
+  const place = number === null ? null : placeOf(number, numbers);
+  const to = (next: number) => onChange({ kind: "held-out", number: numberAt(next, count, numbers) });
   return (
     <div class="row tight numbered">
-      <button type="button" aria-label={t("before")} onClick={() => to((number ?? 1) - 1)}>
+      <button type="button" aria-label={t("before")} onClick={() => to((place ?? 1) - 1)}>
         ◀
       </button>
       <label for={id} class="hidden">
@@ -162,14 +183,14 @@ export function HeldOut({ count, value, onChange }: { count: number; value: Ref;
         type="number"
         class="short"
         min={0}
-        max={count - 1}
+        max={numberAt(count - 1, count, numbers)}
         value={number ?? ""}
         onChange={(event) => {
           const found = event.currentTarget.valueAsNumber;
-          if (Number.isInteger(found) && found >= 0) to(Math.min(found, count - 1));
+          if (Number.isInteger(found) && found >= 0) to(Math.min(placeOf(found, numbers), count - 1));
         }}
       />
-      <button type="button" aria-label={t("after")} onClick={() => to((number ?? -1) + 1)}>
+      <button type="button" aria-label={t("after")} onClick={() => to((place ?? -1) + 1)}>
         ▶
       </button>
       <button type="button" onClick={() => to(Math.floor(Math.random() * count))}>

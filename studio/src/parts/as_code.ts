@@ -69,7 +69,8 @@ export function pythonOf(about: About, asked: Asked): string | null {
       const options = [...(colour ? [`colour=${value(colour)}`] : []), `method="${method}"`, `limit=${limit}`];
       return lines(about, [
         `found = lb.map_codes(${list("run", ...options)})`,
-        "print(found.map.points.shape, found.values[:10])",
+        "print(found.map.method, found.colour, found.values[:10])",
+        'np.save("map.npy", found.map.points)',
       ]);
     }
   }

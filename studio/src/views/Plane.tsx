@@ -13,7 +13,7 @@ import { words } from "../words";
 const t = words(
   {
     title: "Plane",
-    start: "In the middle",
+    start: "Starting from",
     right: "To the right",
     up: "Upwards",
     why: "Attributes go a whole step to both sides, dimensions over mean ± 2 deviations of the codes of data.",
@@ -22,7 +22,7 @@ const t = words(
   },
   {
     title: "평면",
-    start: "가운데",
+    start: "시작점",
     right: "오른쪽으로",
     up: "위로",
     why: "속성은 양쪽으로 한 단계씩, 차원은 데이터 코드의 평균 ± 표준편차 2배까지 움직입니다.",

@@ -17,6 +17,7 @@ const t = words(
     back: "Back to the list of runs",
     closed: "Its model does not open: {why}",
     opening: "Opening the model …",
+    unknown: "This run has no view “{view}”; here is its overview.",
     none: "There is no model to open yet; it comes with the first checkpoint.",
   },
   {
@@ -24,6 +25,7 @@ const t = words(
     back: "학습 목록으로 돌아가기",
     closed: "모델을 열 수 없습니다: {why}",
     opening: "모델을 여는 중 …",
+    unknown: "이 모델에는 “{view}” 보기가 없습니다. 대신 개요를 보여 줍니다.",
     none: "아직 열 수 있는 모델이 없습니다. 첫 체크포인트가 저장되면 열립니다.",
   },
 );
@@ -67,9 +69,11 @@ export function RunPage({ run, view = "overview" }: { run: string; view: string 
             {each.title()}
           </a>
         ))}
+        {!about && !closed && own && opens && <Busy>{t("opening")}</Busy>}
       </nav>
       {Boolean(closed) && !own && <Trouble error={t("closed", { why: messageOf(closed) })} />}
       {!about && !closed && !own && (opens ? <Busy>{t("opening")}</Busy> : <p>{t("none")}</p>)}
+      {about && !chosen && !own && <Trouble error={t("unknown", { view })} />}
       {(view === "overview" || (about && !chosen && !own)) && <Overview about={known.value} again={known.again} />}
       {view === "diagnose" && <Diagnose run={run} known={known.value.known} />}
       {chosen && latent && <chosen.view key={chosen.id} run={run} latent={latent} />}

@@ -98,7 +98,7 @@ def _map(studio: Studio, asked: Asked, suffix: str) -> bytes:
     limit = options.whole("limit", 2000, low=3)
     found = placed(studio, opened, limit, options.text("method", "auto"))
     if suffix == ".npy":
-        return _npy(found.codes)
+        return _npy(found.map.points)
     if suffix != ".png":
         raise LowerboundError(f"a map is written as .png or .npy, came {suffix}")
     colour = options.text("colour", None)
