@@ -191,7 +191,7 @@ def example_of(run: Run, example: Any) -> Tensor:
     if isinstance(example, str | Path):
         path = Path(example).expanduser()
         name = path.name
-        found = _read(path, shape, scaled=run.info["data"]["options"].get("size") is not None)
+        found = _read(path, spec, scaled=run.info["data"]["options"].get("size") is not None)
         if path.suffix.lower() != ".npy":
             found = on_levels(spec, found)
     else:
@@ -211,11 +211,22 @@ def example_of(run: Run, example: Any) -> Tensor:
 
 
 def on_levels(spec: DataSpec, pixels: np.ndarray) -> np.ndarray:
-    """8 bits (0 to 255) to the range of the data, and to its levels where it has some."""
-    found = spec.low + pixels.astype(np.float32) / 255.0 * (spec.high - spec.low)
+    """0 to 255, black to white (`DataSpec.shown`), in stored units: on levels where data have some.
+
+    Args:
+        spec: of the data.
+        pixels: of any shape.
+
+    Returns:
+        float32 of the same shape.
+    """
+    black, white = spec.shown
+    found = black + pixels.astype(np.float64) / 255.0 * (white - black)
     if spec.levels is not None and not isinstance(spec.step, list) and spec.step > 0:
         found = spec.low + np.rint((found - spec.low) / spec.step) * spec.step
-    return found
+        if spec.support != "real":  # nothing lies beyond the levels
+            found = found.clip(spec.low, spec.high)
+    return found.astype(np.float32)
 
 
 def part_of(run: Run, stored: Tensor, mask: Any) -> tuple[Tensor, Tensor]:
@@ -239,18 +250,24 @@ def part_of(run: Run, stored: Tensor, mask: Any) -> tuple[Tensor, Tensor]:
     return x, missing[None]
 
 
-def _read(path: Path, shape: tuple[int, ...], scaled: bool) -> np.ndarray:
-    """A .npy, or an image's pixels (H, W) or (H, W, 3), uint8; scaled where the data were."""
+def _read(path: Path, spec: DataSpec, scaled: bool) -> np.ndarray:
+    """A .npy, or an image's pixels (H, W) or (H, W, 3), 0 to 255; scaled where the data were."""
     from PIL import Image
 
-    from .data.decode import fitted
+    from .data.decode import eight_bits, fitted
 
+    shape = tuple(spec.event_shape)
     try:
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
         with Image.open(path) as image:
-            image = image.convert("L" if len(shape) != 3 or shape[0] == 1 else "RGB")
-            return np.asarray(fitted(image, shape[1:]) if scaled else image)  # ty: ignore
+            grey = len(shape) != 3 or shape[0] == 1
+            if image.mode.startswith("I;16"):
+                image = eight_bits(image, spec)
+            if image.mode != "F":
+                image = image.convert("L" if grey else "RGB")
+            pixels = np.asarray(fitted(image, shape[1:]) if scaled else image)  # ty: ignore
+            return pixels if grey or pixels.ndim == 3 else np.repeat(pixels[..., None], 3, -1)
     except FileNotFoundError:
         raise LowerboundError(f"expected an image or a .npy, came no such file: {path}") from None
     except (OSError, ValueError) as error:

@@ -119,7 +119,7 @@ def read(path: str | Path, spec: DataSpec, scaled: bool = False) -> Array:
     from .data.decode import Files, open_image
 
     size = (spec.event_shape[1], spec.event_shape[2]) if scaled else None
-    pixels = open_image(Files((path.name,), lambda name: path.read_bytes()), path.name, size)
+    pixels = open_image(Files((path.name,), lambda name: path.read_bytes()), path.name, size, spec)
     if isinstance(pixels, str):
         raise LowerboundError(f"expected an image or .npy, came {path.name}: {pixels}")
     channels, height, width = spec.event_shape
@@ -138,7 +138,8 @@ def read(path: str | Path, spec: DataSpec, scaled: bool = False) -> Array:
         image = pixels.transpose(2, 0, 1).astype(np.float64)
         if channels == 1:
             image = np.tensordot(_GREY, image, 1)[None]
-    return image / 255.0 * (spec.high - spec.low) + spec.low
+    black, white = spec.shown
+    return image / 255.0 * (white - black) + black
 
 
 def write(path: str | Path, run: Run, values: Array) -> Path:
@@ -214,6 +215,7 @@ def _stored(spec: DataSpec, x: torch.Tensor) -> Array:
 
 def _unit(spec: DataSpec, values: Array) -> Array:
     """Stored values of images in [0, 1], channels that can be shown."""
-    images = np.clip((values - spec.low) / ((spec.high - spec.low) or 1.0), 0.0, 1.0)
+    black, white = spec.shown
+    images = np.clip((values - black) / ((white - black) or 1.0), 0.0, 1.0)
     channels = images.shape[1]
     return images if channels in (1, 3) else images[:, : 3 if channels > 3 else 1]

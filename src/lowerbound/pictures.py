@@ -416,7 +416,8 @@ def _unit(spec: DataSpec, values: np.ndarray) -> np.ndarray:
     """Stored values of images and clips in [0, 1]; others as they are."""
     if spec.kind not in _PIXELS:
         return values
-    return _visible(np.clip((values - spec.low) / ((spec.high - spec.low) or 1.0), 0.0, 1.0))
+    black, white = spec.shown
+    return _visible(np.clip((values - black) / ((white - black) or 1.0), 0.0, 1.0))
 
 
 def _shown(spec: DataSpec, prepare: Prepare, x: Tensor) -> np.ndarray:

@@ -117,7 +117,7 @@ def test_columns_that_are_none(tmp_path: Path) -> None:
         load(path, attributes=("heigth",))
     with pytest.raises(LowerboundError, match="attributes of numbers, came texts in column 'name'"):
         load(path, attributes=("name",))
-    with pytest.raises(LowerboundError, match="expected attributes only of a table's columns"):
+    with pytest.raises(LowerboundError, match="expected attributes of a table's columns"):
         load("digits", attributes=("height",))
 
 

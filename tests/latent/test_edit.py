@@ -130,6 +130,48 @@ def test_an_analogy_recovers_what_was_planted(planted: Any) -> None:
     np.testing.assert_allclose(found.decoded[3:], expected, rtol=1e-12)
 
 
+def test_what_codes_tell_does_not_depend_on_the_order_of_the_examples() -> None:
+    """Labels that come in turn: every fifth example is of one class."""
+    draws = np.random.default_rng(3)
+    label = np.arange(1000) % 5
+    values, codes = np.eye(5)[label], draws.normal(size=(1000, 4))
+    names = tuple("abcde")
+    for order in (np.arange(1000), draws.permutation(1000), np.argsort(label)):
+        found = fit_directions(codes[order], values[order], names)
+        # Codes tell nothing: at best the classifier says no, and is right of four in five.
+        np.testing.assert_allclose(found.accuracy, 0.8, atol=0.02)
+        assert all(found.vague(name) for name in names)
+    apart = codes + 8 * np.vstack([np.eye(4), -np.ones((1, 4))])[label]
+    found = fit_directions(apart, values, names)
+    assert (found.accuracy > 0.99).all() and not any(found.vague(name) for name in names)
+
+
+def test_levels_are_cut_where_both_sides_have_examples() -> None:
+    codes = np.random.default_rng(0).normal(size=(1000, 3))
+    first = np.argsort(np.argsort(codes[:, 0]))  # ranks: what follows is told by the first number
+    stars = np.digitize(first, [100, 400]).astype(float)  # 10, 30 and 60 % have 0, 1 and 2
+    rare = np.digitize(first, [1, 300]).astype(float)  # one has 0; 299 have 1
+    smile = codes[:, 1]
+    values = np.column_stack([stars, 2 - stars, rare, smile])
+    found = fit_directions(codes, values, ("stars", "missing", "rare", "smile"))
+    np.testing.assert_allclose(found.thresholds[:3], [1.5, 0.5, 1.5])
+    assert found.thresholds[3] == np.median(smile)
+    np.testing.assert_allclose(found.share, [0.6, 0.4, 0.7, 0.5])
+    assert (found.accuracy > 0.95).all() and not found.left_out
+
+
+def test_a_class_of_one_example_leaves_the_others_as_they_were() -> None:
+    draws = np.random.default_rng(2)
+    colour = draws.integers(3, size=3000)
+    colour[11] = 3  # the only one of it
+    values = np.eye(4)[colour]
+    codes = values @ draws.normal(size=(4, 5)) + 0.3 * draws.normal(size=(3000, 5))
+    found = fit_directions(codes, values, ("black", "red", "blond", "green"), keep="all")
+    assert found.names == ("black", "red", "blond") and list(found.left_out) == ["green"]
+    assert found.kept == ((), (), ())  # they still exclude each other
+    assert "green" not in found.to_json()["names"]
+
+
 def test_amounts_of_a_direction() -> None:
     model = LinearGaussian((4,), 2, weight=WEIGHT[:4, :2]).double()
     found = along(model, [[1.0, 2.0], [0.0, 0.0]], [0.5, -1.0], [0, 1, 2])
@@ -148,10 +190,17 @@ def test_what_gives_no_direction_is_refused(planted: Any) -> None:
         found.index("nose")
     with pytest.raises(LowerboundError, match="to keep, came 'baerd'; did you mean 'beard'"):
         fit_directions(codes, values, NAMES, keep=["baerd"])
-    with pytest.raises(LowerboundError, match="at least 2 examples with it and 2 without, came 1"):
-        one = values.copy()
-        one[:, 1] = np.arange(len(one)) == 7
-        fit_directions(codes, one, NAMES)
+    few = "glasses: expected at least 2 examples with it and 2 without, came 1 and 3999"
+    one = values.copy()
+    one[:, 1] = np.arange(len(one)) == 7
+    rest = fit_directions(codes, one, NAMES)
+    assert rest.names == ("smile", "beard") and list(rest.left_out) == ["glasses"]
+    with pytest.raises(LowerboundError, match=few):
+        rest.index("glasses")
+    with pytest.raises(LowerboundError, match=few):
+        fit_directions(codes, one, NAMES, keep=["glasses"])
+    with pytest.raises(LowerboundError, match=few):
+        fit_directions(codes, one[:, 1:2], ("glasses",))
     with pytest.raises(LowerboundError, match="and values \\(N, 3\\), came"):
         fit_directions(codes, values[:, :2], NAMES)
     with pytest.raises(LowerboundError, match="NaN or infinity"):

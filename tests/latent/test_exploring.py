@@ -277,6 +277,69 @@ def test_a_condition_is_named_or_comes_with_the_example(
     assert main(["vary", "run", "x.npy", "-n", "2", "-o", "o.png", "--given", "label=4"]) == 0
 
 
+def test_a_condition_moves_no_range(here: Path) -> None:
+    """Of ten held-out examples one alone would tell."""
+    draws = np.random.default_rng(0)
+    x = draws.normal(size=(110, 3)).astype(np.float32)
+    label = (x[:, 0] > 0).astype(int)
+    np.savez(
+        here / "small.npz", train=x[:100], test=x[100:], train_labels=label[:100],
+        test_labels=label[100:],
+    )  # fmt: skip
+    run = lb.train(
+        str(here / "small.npz"), "cvae", out=here / "run", latent_dim=2, hidden=(16,), steps=100,
+        **QUICK,
+    )  # fmt: skip
+    own = lb.traverse(run, steps=3)
+    for name in "01":
+        named = lb.traverse(run, steps=3, given={"label": name})
+        assert named.dimensions == own.dimensions
+        np.testing.assert_array_equal(named.kl, own.kl)
+        np.testing.assert_array_equal(named.codes, own.codes)
+        expected = exploring.decode_codes(run, own.codes[0], given={"label": name})
+        np.testing.assert_allclose(named.decoded[0], expected, rtol=1e-6)
+        flat = lb.plane(run, right=0, up=1, steps=3, given={"label": name})
+        rows = np.argsort(own.dimensions)
+        np.testing.assert_allclose(flat.codes[1, :, 0], own.values[rows[0]], atol=1e-12)
+
+
+def test_axes_of_a_plane_are_the_codes(
+    faces: lb.Run, digits: lb.Run, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = lb.traverse(faces, 3, dimensions=[5, 2], steps=3)
+    words = ["plane", str(faces.path), "3", "--right", "5", "--up", "2", "--steps", "3"]
+    assert main([*words, "-o", "a.png", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    np.testing.assert_allclose(report["right"], known.values[0], atol=1e-12)
+    np.testing.assert_allclose(report["up"], known.values[1][::-1], atol=1e-12)
+    for words in (["--right", "99", "--up", "0"], ["--right", "0", "--up", "24"]):
+        assert main(["plane", str(faces.path), *words]) == 2
+        assert "a dimension from 0 to 23, came" in said(capsys)
+
+
+def test_an_attribute_of_one_example_is_left_out_by_its_name(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
+    values = np.stack([np.arange(300) == 5, x[:, 0]], 1).astype(np.float64)
+    np.savez(
+        here / "one.npz", train=x, test=x[:20], train_attributes=values,
+        test_attributes=values[:20], attribute_names=np.array(["once", "often"]),
+    )  # fmt: skip
+    lb.train(str(here / "one.npz"), "vae", out=here / "run", latent_dim=2, steps=20, **QUICK)
+    assert main(["attributes", "run"]) == 0
+    told = capsys.readouterr()
+    assert "often" in told.out and "once" not in told.out
+    assert "left out: once: expected at least 2 examples with it and 2 without, came 1" in told.err
+    assert main(["attributes", "run", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["left_out"] == ["once"] and [r["name"] for r in report["attributes"]] == ["often"]
+    assert main(["edit", "run", "0", "--add", "often", "-o", "o.csv"]) == 0
+    capsys.readouterr()
+    assert main(["edit", "run", "0", "--add", "once", "-o", "o.csv"]) == 2
+    assert "once: expected at least 2 examples with it" in capsys.readouterr().err.splitlines()[-1]
+
+
 # Bad input
 
 

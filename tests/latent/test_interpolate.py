@@ -139,6 +139,58 @@ def test_conditions_change_on_the_way() -> None:
     np.testing.assert_allclose(found.decoded, expected, atol=1e-12)
 
 
+def test_lengths_are_those_of_the_path_that_is_shown() -> None:
+    """Data (z, 3 label, 2 number): they move by what the condition does, too."""
+
+    class Shown(Chart):
+        def decode(self, z: Tensor, *context: Tensor) -> PointMass:
+            number, label = context
+            return PointMass(torch.cat([z[..., :1], 3 * label[:, None], 2 * number], -1), 1)
+
+    numbers = torch.tensor([[0.0], [1.0], [1.0]], dtype=torch.float64)
+    labels = torch.tensor([3, 3, 8])
+    ends = [[0.0, 0.0], [4.0, 0.0], [0.0, 0.0]]
+    found = interpolate(Shown(polar), ends, numbers, labels, steps=33)
+    # A line of 4 and 2; then 31 steps of 1/8, and one in which the label jumps as well.
+    expected = [math.hypot(4, 2), 31 / 8 + math.hypot(1 / 8, 15)]
+    np.testing.assert_allclose(found.lengths, expected, rtol=1e-12)
+    np.testing.assert_allclose(found.straight, expected, rtol=1e-12)
+    moved = np.linalg.norm(np.diff(found.decoded, axis=0), axis=1)
+    np.testing.assert_allclose(found.lengths, [moved[:32].sum(), moved[32:].sum()], rtol=1e-12)
+
+
+def test_a_geodesic_goes_by_the_conditions_on_its_way() -> None:
+    class Turned(Chart):
+        """Polar coordinates whose angles begin elsewhere."""
+
+        def decode(self, z: Tensor, *context: Tensor) -> PointMass:
+            return PointMass(polar(torch.stack([z[..., 0], z[..., 1] + context[0][..., 0]], -1)), 1)
+
+    number = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    ends = np.array([[1.0, 0.0], [2.0, 0.5]])
+    found = interpolate(Turned(polar), ends, number, steps=9, path="geodesic")
+    a, b = np.array([1.0, 0.0]), 2 * np.array([math.cos(1.5), math.sin(1.5)])
+    line = a + np.linspace(0, 1, 9)[:, None] * (b - a)
+    np.testing.assert_allclose(found.decoded, line, atol=1e-3)
+    assert found.lengths[0] == pytest.approx(np.linalg.norm(b - a), rel=1e-5)
+
+    class Either(Chart):
+        """The plane by its coordinates (label 0), or by polar ones (label 1)."""
+
+        def decode(self, z: Tensor, *context: Tensor) -> PointMass:
+            return PointMass(torch.where(context[0][:, None] == 0, z, polar(z)), 1)
+
+    # From (2, 1) to (cot 1.5, 1): the label changes where both charts are on the line y = 1.
+    ends = np.array([[2.0, 1.0], [1 / math.sin(1.5), 1.5]])
+    found = interpolate(Either(polar), ends, torch.tensor([0, 1]), steps=9, path="geodesic")
+    chord = 2 - 1 / math.tan(1.5)
+    assert found.lengths[0] == pytest.approx(chord, rel=1e-3)
+    assert found.straight[0] > 1.1 * chord
+    np.testing.assert_allclose(found.decoded[:, 1], 1, atol=2e-2)
+    steps = np.linalg.norm(np.diff(found.codes, axis=0), axis=1)
+    assert steps.max() < 2 * np.median(steps)  # codes do not jump with the label
+
+
 def test_what_has_no_path_is_refused() -> None:
     model = LinearGaussian((5,), 2, weight=WEIGHT[:5, :2])
     with pytest.raises(LowerboundError, match="opposite ones or a zero; pass linear"):

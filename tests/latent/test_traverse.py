@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any, ClassVar
+
 import numpy as np
 import pytest
 import torch
 
 from lowerbound import plots
-from lowerbound.distributions import DiagonalGaussian, Head, StandardNormal
+from lowerbound.distributions import DiagonalGaussian, Head, PointMass, StandardNormal
+from lowerbound.distributions.base import EventDistribution
 from lowerbound.errors import LowerboundError
 from lowerbound.latent import traverse
 from lowerbound.models import Autoencoder, LatentModel, LinearGaussian
@@ -86,6 +90,80 @@ def test_dimensions_come_by_their_rate() -> None:
     np.testing.assert_allclose(found.kl, expected, atol=1e-5)
     assert traverse(model, x, most=2).dimensions == (1, 3)
     assert traverse(model, x, dimensions=[2, 0]).dimensions == (2, 0)
+
+
+class Unknown(EventDistribution):
+    """A normal that knows neither its mean nor its variance, as a flow does not."""
+
+    has_rsample = True
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, loc: torch.Tensor, scale: torch.Tensor) -> None:
+        super().__init__(loc, 1)
+        self.loc, self.scale = loc, scale
+
+    def rsample(self, sample_shape: Any = ()) -> torch.Tensor:
+        loc = self.loc.expand(*sample_shape, *self.loc.shape)
+        return loc + self.scale * torch.randn_like(loc)
+
+    def log_prob(self, value: torch.Tensor) -> torch.Tensor:
+        z = (value - self.loc) / self.scale
+        return (-0.5 * z.square() - self.scale.log() - 0.5 * math.log(2 * math.pi)).sum(-1)
+
+
+class Drawn(torch.nn.Module):
+    """q(z|x) = N(a x, 1 − a²), of which draws alone are known; z is decoded as it is."""
+
+    def __init__(self, rates: list[float]) -> None:
+        super().__init__()
+        self.register_buffer("a", torch.tensor(rates, dtype=torch.float64))
+        self.latent_shape = (len(rates),)
+
+    def encode(self, x: torch.Tensor, *context: torch.Tensor) -> Unknown:
+        a: Any = self.a
+        shift = context[0] if context else 0.0
+        return Unknown(a * x + shift, (1 - a.square()).sqrt())
+
+    def decode(self, z: torch.Tensor, *context: torch.Tensor) -> PointMass:
+        return PointMass(z + context[0] if context else z, 1)
+
+
+def test_the_range_of_a_posterior_that_can_only_be_drawn_from() -> None:
+    torch.manual_seed(0)
+    a = np.array([0.2, 0.9, 0.6])
+    x = torch.randn(4000, 3, dtype=torch.float64)
+    x = torch.tensor([3.0, 0.5, 1.0]) * x
+    found = traverse(Drawn(a.tolist()), x, start=None, width=2.0, steps=3)
+    expected = np.sqrt(a**2 * x.var(0, correction=0).numpy() + 1 - a**2)
+    order = np.argsort(-expected)
+    assert found.kl is None and found.dimensions == tuple(order)
+    reach = (found.values[:, 2] - found.values[:, 0]) / 4
+    np.testing.assert_allclose(reach, expected[order], rtol=4 / math.sqrt(2 * 4000))
+    before = torch.get_rng_state()
+    again = traverse(Drawn(a.tolist()), x, start=None, width=2.0, steps=3)
+    np.testing.assert_array_equal(again.values, found.values)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_what_codes_are_decoded_with_moves_no_range() -> None:
+    model, shift = diagonal([0.5, 0.9]), torch.zeros(5, 1)
+    torch.manual_seed(0)
+    x = torch.randn(5, 2)
+
+    class Given(torch.nn.Module):
+        latent_shape = (2,)
+
+        def encode(self, x: torch.Tensor, c: torch.Tensor) -> Any:
+            return model.encode(x + c)
+
+        def decode(self, z: torch.Tensor, c: torch.Tensor) -> PointMass:
+            return PointMass(z + c, 1)
+
+    own = traverse(Given(), x, shift, start=None, steps=3)
+    other = traverse(Given(), x, shift, start=None, steps=3, given=[torch.full((1, 1), 40.0)])
+    np.testing.assert_array_equal(other.values, own.values)
+    np.testing.assert_array_equal(other.codes, own.codes)
+    np.testing.assert_allclose(other.decoded, own.decoded + 40.0, rtol=1e-6)
 
 
 def test_a_code_of_ones_own_is_left(model: LinearGaussian, x: torch.Tensor) -> None:

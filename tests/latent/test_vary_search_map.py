@@ -14,15 +14,18 @@ import torch
 from torch import Tensor
 
 from lowerbound import plots
+from lowerbound.bounds import elbo
 from lowerbound.errors import LowerboundError
 from lowerbound.latent import (
     anomalies,
     bounds_of,
     density,
+    interpolate,
     latent_map,
     manifold,
     nearest_rows,
     plane,
+    ranges,
     reconstruction_errors,
     spread_out,
     vary,
@@ -63,6 +66,47 @@ def test_variations_have_the_posteriors_moments(model: LinearGaussian, x: Tensor
     wide = vary(model, x[:2], n=n, spread=3.0)
     np.testing.assert_allclose(wide.codes - middle[:, None], 3 * (found.codes - middle[:, None]))
     assert not np.array_equal(vary(model, x[:2], n=3, seed=1).codes, found.codes[:, :3])
+
+
+def test_variations_of_a_posterior_that_does_not_know_its_mean(model: LinearGaussian) -> None:
+    """Of one draw, too, the middle is the posterior's, not the draw itself."""
+
+    class Nameless(LatentModel):
+        def encode(self, x: Tensor, *context: Tensor) -> Any:
+            q = super().encode(x, *context)
+            kind: Any = type(q)
+
+            class Shy(kind):
+                @property
+                def mean(self) -> Tensor:
+                    raise NotImplementedError
+
+            q.__class__ = Shy
+            return q
+
+    shy = Nameless(
+        model.prior, model.likelihood, model.posterior, event_shape=(5,), latent_shape=(3,)
+    )
+    torch.manual_seed(2)
+    x = model.decode(torch.randn(1, 3, dtype=torch.float64)).sample()
+    q = model.encode(x)
+    middle, deviation = q.mean.detach().numpy()[0], found_deviation(model)
+    near, far = vary(shy, x, n=1), vary(shy, x, n=1, spread=3.0)
+    again = model.decode(torch.from_numpy(near.codes[0])).mean.detach().numpy()
+    assert not np.allclose(near.reconstructed, again)
+    # far = m + 3 (near - m) gives back m, the mean of 64 draws.
+    m = (3 * near.codes[0, 0] - far.codes[0, 0]) / 2
+    assert np.abs((m - middle) / deviation).max() < 4 / math.sqrt(64)
+    np.testing.assert_allclose(
+        near.reconstructed[0], model.decode(torch.from_numpy(m)).mean.detach().numpy(), rtol=1e-9
+    )
+
+
+def found_deviation(model: LinearGaussian) -> np.ndarray:
+    """Of the exact posterior, whatever x."""
+    weight = model.linear.weight.detach()
+    whole = torch.linalg.inv(torch.eye(3) + weight.T @ weight / 0.3)
+    return whole.diagonal().sqrt().numpy()
 
 
 def test_what_does_not_vary_is_refused() -> None:
@@ -126,6 +170,57 @@ def test_anomalies_come_first(model: LinearGaussian, x: Tensor) -> None:
     ranked = anomalies(model, odd, by="code", k=3)
     fourth = nearest_rows(codes, codes, 3, others=True).distance[:, -1]
     np.testing.assert_allclose(ranked.score, np.sort(fourth)[::-1], rtol=1e-5)
+
+
+def test_the_error_of_a_denoiser_is_that_of_data_as_they_came() -> None:
+    from lowerbound.data import DataSpec
+    from lowerbound.recipes.autoencoders import denoising_autoencoder
+
+    torch.manual_seed(0)
+    spec = DataSpec("x", "vector", (6,), "real")
+    model: Any = denoising_autoencoder(spec, latent_dim=2, hidden=(8,)).model.eval()
+    x = torch.randn(300, 6)
+    with torch.no_grad():
+        again = model.decode(model.encode(x).mean).mean
+    squares = (again - x).square().sum(1).numpy()
+    np.testing.assert_allclose(reconstruction_errors(model, x), squares, rtol=1e-5)
+    found = anomalies(model, x, by="reconstruction")
+    np.testing.assert_array_equal(found.index, np.argsort(-squares, kind="stable"))
+
+
+def test_time_stamps_keep_their_digits() -> None:
+    """Seconds far from zero are given in float64 until the model has standardized them."""
+    from lowerbound.data import DataSpec
+    from lowerbound.recipes.conditional import cvae
+
+    torch.manual_seed(0)
+    spec = DataSpec(
+        "x", "vector", (2,), "real", attributes=("time",), attribute_mean=(1.7e9,),
+        attribute_std=(100.0,),
+    )  # fmt: skip
+    model: Any = cvae(spec, given="attributes", latent_dim=2, hidden=(16,)).model.eval()
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.5)  # all of it shows
+    x, seconds = torch.randn(40, 2), 100 * torch.randn(40, 1, dtype=torch.float64)
+    time = 1.7e9 + seconds
+    with torch.no_grad():
+        q = model.encode(x, time)
+        squares = (model.decode(q.mean, time).mean - x).square().sum(1).numpy()
+        torch.manual_seed(0)
+        bound = elbo(model, x, time, samples=8).parts["bound"].numpy()
+    np.testing.assert_allclose(reconstruction_errors(model, x, time), squares, rtol=1e-4)
+    np.testing.assert_allclose(bounds_of(model, x, time), bound, rtol=1e-4)
+    varied = vary(model, x, time, n=2)
+    with torch.no_grad():
+        again = [model.decode(torch.from_numpy(z), time).mean for z in varied.codes.swapaxes(0, 1)]
+    np.testing.assert_allclose(varied.decoded, torch.stack(again, 1).numpy(), atol=1e-5)
+    spread = (q.mean.double().var(0, correction=0) + q.variance.double().mean(0)).sqrt().numpy()
+    np.testing.assert_allclose(ranges(model, x, time).deviation, spread, rtol=1e-5)
+    path = interpolate(model, q.mean[:2].numpy(), time[:2], steps=5, path="geodesic")
+    assert path.lengths[0] <= path.straight[0] * (1 + 1e-6)
+    with torch.no_grad():
+        expected = model.decode(torch.from_numpy(path.codes[-1:]).float(), time[1:2]).mean
+    np.testing.assert_allclose(path.decoded[-1:], expected.numpy(), atol=1e-5)
 
 
 def test_what_has_no_score_is_refused(model: LinearGaussian, x: Tensor) -> None:

@@ -176,6 +176,95 @@ def test_a_readers_own_picture_is_encoded_in_the_browser(
     assert "does not open as a picture" in page.get_by_role("alert").inner_text()
 
 
+def test_held_out_examples_have_the_numbers_of_the_data(
+    opened: Any, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lowerbound.shipping.page._LIMIT", 20)
+    run = lb.open_run(runs / "digits")
+    lb.export(run, tmp_path / "some.html")
+    page = opened(tmp_path / "some.html")
+    numbers = sorted(exploring.map_codes(run, limit=20).positions.tolist())
+    assert numbers != list(range(20))
+    assert page.evaluate("() => lowerbound.latent.about.numbers") == numbers
+    found = page.evaluate(
+        "async number => { const ref = { kind: 'held-out', number };"
+        "const { value: map } = await lowerbound.latent.map("
+        "{ colour: null, method: 'auto', limit: 20 }).next();"
+        "return { positions: Array.from(map.positions),"
+        "...await lowerbound.latent.encode(ref, null),"
+        "datum: await lowerbound.latent.datum(number) } }",
+        numbers[5],
+    )
+    assert found["positions"] == exploring.map_codes(run, limit=20).positions.tolist()
+    assert found["name"] == f"held-out {numbers[5]}"
+    assert np.abs(np.array(found["code"]) - exploring.codes_of(run, numbers[5:6])[0]).max() < 1e-5
+    original = run.data().test.stored(np.array(numbers[5:6])).numpy()[0, 0]
+    shades = np.rint(original.astype(float) * 255 / 16)
+    assert np.array_equal(pixels(found["datum"]["src"])[..., 0], shades)
+    # What is chosen by its number is in the page: the next one there.
+    page.get_by_role("link", name="Sliders").click()
+    number = page.get_by_role("spinbutton").first
+    assert number.input_value() == str(numbers[0])
+    number.fill(str(numbers[3] + 1))
+    number.press("Enter")
+    page.get_by_text(f"held-out {numbers[4]}").first.wait_for()
+    page.get_by_role("button", name="Next example").first.click()
+    page.get_by_text(f"held-out {numbers[5]}").first.wait_for()
+
+
+@pytest.mark.parametrize("kind", ["0 to 1", "16 bits"])
+def test_a_readers_picture_is_in_the_units_of_the_data(
+    opened: Any, kind: str, tmp_path: Path
+) -> None:
+    shades = 0.8 * np.random.default_rng(0).random((60, 6, 6))  # none of them is white
+    deep = kind == "16 bits"
+    values = np.rint(60000 * shades).astype(np.uint16) if deep else shades.astype(np.float32)
+    run = lb.train({"train": values[:40], "test": values[40:]}, "vae", out=tmp_path / "run",
+                   latent_dim=2, hidden=(8,), steps=5, likelihood="gaussian", **QUICK)  # fmt: skip
+    file = tmp_path / "mine.png"
+    kept = values[42] if deep else np.rint(255 * values[42]).astype(np.uint8)
+    Image.fromarray(kept).save(file)
+    lb.export(run, tmp_path / "page.html")
+    page = opened(tmp_path / "page.html")
+    page.get_by_role("link", name="Sliders").click()
+    page.locator("input[type=file]").set_input_files(file)
+    page.get_by_text("mine.png").wait_for()
+    found = page.evaluate(
+        "async () => [{ kind: 'upload', id: '0', name: '' }, { kind: 'held-out', number: 2 }]"
+        ".reduce(async (all, ref) => [...await all, await lowerbound.latent.encode(ref, null)], [])"
+    )
+    codes = [np.array(each["code"]) for each in found]
+    spread = exploring.codes_of(run, range(20)).std(0).max()
+    assert np.abs(codes[0] - exploring.codes_of(run, [file])[0]).max() < 0.05 * spread
+    assert np.abs(codes[0] - codes[1]).max() < 0.05 * spread
+    seen = [pixels(each["original"]["src"])[..., 0] for each in found]
+    assert np.abs(seen[0] - seen[1]).max() <= 1
+    assert np.abs(seen[0] - 255 * values[42].astype(float) / (65535 if deep else 1)).max() <= 1
+
+
+def test_a_table_far_from_zero(opened: Any, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 2)) * [0.1, 100.0] + [0.0, 1.7e9]
+    run = lb.train({"train": rows[:40], "test": rows[40:]}, "vae", out=tmp_path / "run",
+                   latent_dim=2, hidden=(8,), steps=5, **QUICK)  # fmt: skip
+    lb.export(run, tmp_path / "page.html")
+    page = opened(tmp_path / "page.html")
+    codes = np.array([[0.5, -1.0], [2.0, 1.0]], np.float32)
+    expected = exploring.decode_codes(run, codes)
+    for datum, row in zip(decoded(page, codes), expected, strict=True):
+        assert (np.abs(np.array(datum["values"]) - row) < [1e-5, 1e-2]).all()
+    held = page.evaluate("() => lowerbound.latent.encode({ kind: 'held-out', number: 3 }, null)")
+    assert np.abs(np.array(held["original"]["values"]) - rows[43]).max() < 1e-6
+    (tmp_path / "row.csv").write_text(f"0.1,{1.7e9 + 50:.1f}\n")
+    page.get_by_role("link", name="Sliders").click()
+    page.locator("input[type=file]").set_input_files(tmp_path / "row.csv")
+    page.get_by_text("row.csv").wait_for()
+    found = page.evaluate(
+        "() => lowerbound.latent.encode({ kind: 'upload', id: '0', name: '' }, null)"
+    )
+    expected = exploring.codes_of(run, [np.array([0.1, 1.7e9 + 50])])[0]
+    assert np.abs(np.array(found["code"]) - expected).max() < 1e-5
+
+
 def test_a_table_with_labels(opened: Any, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     labels = np.arange(120) % 2

@@ -39,9 +39,14 @@ def attributes(
     console.note("encoding training examples …")
     found = exploring.attributes(opened, how=how, keep=_kept(keep))
     if json:
-        console.emit({"format": 1, "how": how, "attributes": [_row(found, n) for n in found.names]})
+        rows = [_row(found, name) for name in found.names]
+        console.emit(
+            {"format": 1, "how": how, "attributes": rows, "left_out": list(found.left_out)}
+        )
         return
     _table(found)
+    for reason in found.left_out.values():
+        console.note(f"left out: {reason}")
 
 
 def edit(
@@ -99,6 +104,11 @@ def edit(
             )
     else:
         writing.check_suffix(target, opened.spec)
+    if Path(example).is_file() and target.exists() and target.samefile(example):
+        raise LowerboundError(
+            f"expected another name to write to, came {target}, which is the picture that is "
+            "edited; pass another --out"
+        )
     console.note("encoding training examples …")
     found = exploring.edit(
         opened, example, add=add or "", subtract=subtract or "", strength=strength, how=how,

@@ -100,12 +100,13 @@ def plane(
     found = exploring.plane(
         opened, example, right=right, up=up, steps=steps, width=width, given=given
     )
-    names = [_axis(each, opened, place) for place, each in enumerate((right, up))]
+    below, columns = _axis(right, found.axes[0], found.codes[steps // 2], found.right)
+    beside, rows = _axis(up, found.axes[1], found.codes[:, steps // 2], found.up)
     _write(
         target, opened, found.decoded, f"{opened.spec.name}: a plane of codes",
-        {"right": found.right.tolist(), "up": found.up.tolist()}, json,
-        rows=[_signed(v) for v in found.up], columns=[_signed(v) for v in found.right],
-        xlabel=names[0], ylabel=names[1],
+        {"right": columns.tolist(), "up": rows.tolist()}, json,
+        rows=[_signed(v) for v in rows], columns=[_signed(v) for v in columns],
+        xlabel=below, ylabel=beside,
     )  # fmt: skip
 
 
@@ -302,8 +303,9 @@ def search(
     values, again = found.values, found.decoded
     columns = [f"{p}" for p in found.positions]
     if found.example is not None and found.example.stored is not None:
-        own = found.example.stored[None]
-        values, again = np.concatenate([own, values]), np.concatenate([own * np.nan, again])
+        assert found.again is not None
+        values = np.concatenate([found.example.stored[None], values])
+        again = np.concatenate([found.again[None], again])
         columns = [_short(found.example.name), *columns]
     both = np.stack([values, again]) if opened.spec.kind == "image" else values[None]
     what = "nearest to it" if example is not None else "that fit least"
@@ -368,12 +370,12 @@ def _short(name: str) -> str:
     return Path(name).name if not name.startswith("prior") else name
 
 
-def _axis(name: str | None, run: Run, place: int) -> str:
-    if name is None:
-        return ""
-    if name.isdigit():
-        return f"dimension {name}"
-    return f"{name.replace('_', ' ')} (logit)"
+def _axis(name: str | None, axis: Any, codes: Any, amounts: Any) -> tuple[str, Any]:
+    """What an axis of a plane shows, and its values: of a dimension those of the codes there."""
+    if name is None or name.isdigit():
+        dimension = int(axis.argmax())
+        return f"dimension {dimension}", codes[:, dimension]
+    return f"{name.replace('_', ' ')} (logit)", amounts
 
 
 def _signed(value: float) -> str:

@@ -112,4 +112,5 @@ def _unit(spec: DataSpec, value: np.ndarray) -> np.ndarray:
         raise LowerboundError(
             f"expected a name that ends in .npy, as the data have {channels} channels, came another"
         )
-    return np.clip((value - spec.low) / ((spec.high - spec.low) or 1.0), 0.0, 1.0)
+    black, white = spec.shown
+    return np.clip((value - black) / ((white - black) or 1.0), 0.0, 1.0)

@@ -20,7 +20,7 @@ from ..data import held_out
 from ..errors import LowerboundError
 from ..evaluation import encode_all, estimate_log_likelihood, held_out_contexts
 from ..evaluation.conditional import counted
-from ..evaluation.decoding import evaluating, home
+from ..evaluation.decoding import batch, evaluating
 from ..evaluation.effort import affordable
 from ..evaluation.evaluate import certain_of
 from ..evaluation.rate_distortion import beta_of
@@ -244,7 +244,6 @@ def _measured(
 
 def _exact(model: Any, x: Tensor, context: tuple[Tensor, ...]) -> Tensor:
     """log p(x|c), nats, ``(N,)``."""
-    device, dtype = home(model, x)
     pieces = []
     with evaluating(model), torch.no_grad():
         for start in range(0, len(x), 256):

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image, ImageOps
 
+from lowerbound.data.spec import DataSpec
 from lowerbound.errors import LowerboundError
 
 Size = tuple[int, int]  # height, width
@@ -97,15 +98,24 @@ FAILURES = (
 )
 
 
-def open_image(files: Files, name: str, size: Size | None) -> np.ndarray | str:
-    """Pixels (H, W) or (H, W, 3), uint8, or the reason why there are none."""
+def open_image(
+    files: Files, name: str, size: Size | None, spec: DataSpec | None = None
+) -> np.ndarray | str:
+    """Pixels (H, W) or (H, W, 3), uint8, or the reason why there are none.
+
+    Args:
+        files: where it is.
+        name: of it.
+        size: that it is cropped and scaled to; None leaves it.
+        spec: of the data that it is held against; see `eight_bits`.
+    """
     try:
         with Image.open(io.BytesIO(files.read(name))) as opened:
             # Looked for only where there is something: it costs as much as a small image.
             turned = "exif" in opened.info or opened.format == "TIFF"
             image = ImageOps.exif_transpose(opened) if turned else opened
             if image.mode.startswith("I;16"):
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+                image = eight_bits(image, spec)
             elif image.mode in ("I", "F"):
                 return f"mode {image.mode}, more than 16 bits: save it as .npy"
             elif image.mode not in ("L", "RGB"):
@@ -113,6 +123,23 @@ def open_image(files: Files, name: str, size: Size | None) -> np.ndarray | str:
             return np.array(image if size is None else fitted(image, size))
     except FAILURES as error:
         return reason(error)
+
+
+def eight_bits(image: Image.Image, spec: DataSpec | None = None) -> Image.Image:
+    """A grey picture of 16 bits on 0 to 255, black to white.
+
+    Args:
+        image: of mode I;16.
+        spec: of the data that it is held against: 255 is their white, unrounded (mode F), and the
+            picture is in their units where these go beyond 8 bits. None, and data of 8 bits: the
+            upper 8 bits.
+    """
+    values = np.asarray(image)
+    if spec is None or (spec.levels is not None and spec.levels <= 256):
+        return Image.fromarray((values >> 8).astype(np.uint8))
+    black, white = spec.shown
+    white = white if black == 0.0 and white > 255.0 else 65535.0
+    return Image.fromarray((values * (255.0 / white)).clip(0.0, 255.0).astype(np.float32))
 
 
 def fitted(image: Image.Image, size: Size) -> Image.Image:

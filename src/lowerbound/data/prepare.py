@@ -107,11 +107,12 @@ class Prepare(nn.Module):
         return self._back(x * self.scale + self.above - half)
 
     def unit(self, x: Tensor) -> Tensor:
-        """x in [0, 1], for pictures: the stored range from black to white."""
-        if self.spec.support in ("binary", "levels", "unit"):
+        """x in [0, 1], for pictures: from black to white (`DataSpec.shown`)."""
+        spec, (black, white) = self.spec, self.spec.shown
+        whole = spec.support == "binary" or (black, white) == (spec.low, spec.high)
+        if spec.support in ("binary", "levels", "unit") and whole:
             return x.clamp(0.0, 1.0)
-        span = self.spec.high - self.spec.low or 1.0
-        return ((self.restore(x) - self.spec.low) / span).clamp(0.0, 1.0)
+        return ((self.restore(x) - black) / (white - black or 1.0)).clamp(0.0, 1.0)
 
     def _moved(self, stored: Tensor) -> Tensor:
         """Stored values less the shift, float32."""

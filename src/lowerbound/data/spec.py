@@ -15,6 +15,8 @@ Binarize = Literal["none", "stochastic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 
 _NOT_IN_JSON = ("mean", "std")
+_FORMATS = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # black and white
+_WHITES = (1023.0, 4095.0, 16383.0, 65535.0)  # of cameras and scanners
 _TUPLES = ("classes", "columns", "attributes", "attribute_mean", "attribute_std")
 
 
@@ -144,6 +146,32 @@ class DataSpec:
         )
         spread = (step > 0.0) & (self.dequantize == "uniform")
         return -np.log(scale / np.where(spread, step, 1.0))
+
+    @property
+    def shown(self) -> tuple[float, float]:
+        """The values that are black and white in pictures, written or read.
+
+        Those of the format that pictures are kept in, where their values look like one: [0, 1],
+        [-1, 1], [0, 255], or whole numbers of 10 to 16 bits. The greatest value that was seen is
+        rarely its white. Other data have the least and the greatest stored value.
+
+        >>> DataSpec("a", "image", (1, 8, 8), "unit", low=0.01, high=0.83).shown
+        (0.0, 1.0)
+        >>> DataSpec("a", "image", (1, 8, 8), "real", low=-2.5, high=4.0).shown
+        (-2.5, 4.0)
+        """
+        low, high = self.low, self.high
+        two = self.levels == 2 or (self.support == "binary" and self.binarize == "none")
+        if self.kind not in ("image", "video") or two:
+            return low, high
+        for black, white in _FORMATS:
+            filled = -low > white / 2 if black < 0.0 else high > white / 2
+            if filled and black <= low and high <= white:
+                return black, white
+        whole = self.levels is not None and high - low == self.levels - 1 and low % 1 == 0
+        if whole and low >= 0.0 and 255.0 < high <= _WHITES[-1]:
+            return 0.0, next(white for white in _WHITES if high <= white)
+        return low, high
 
     def bits_per_dimension(self, log_p: float) -> float:
         """Bits per dimension of the stored values.

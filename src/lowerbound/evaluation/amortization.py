@@ -18,7 +18,7 @@ from torch.distributions import Distribution
 from ..distributions import sample_with_log_prob
 from ..errors import LowerboundError
 from ..inference import refine, refuse_codes
-from .decoding import evaluating, home, log_densities
+from .decoding import batch, evaluating, home, log_densities
 from .result import Gap
 from .streaming import WeightSums
 from .tiles import cut

@@ -17,7 +17,7 @@ from ..distributions import (
     kl,
     sample_with_log_prob,
 )
-from .decoding import evaluating, home
+from .decoding import batch, evaluating, home
 
 # Data encoded and decoded at once: small enough for convolutional networks on a small machine.
 _BATCH = 256
@@ -77,7 +77,7 @@ def encode_all(
         reconstruct: whether to decode the mean codes too.
         progress: called with (examples done, examples in all).
     """
-    device, dtype = home(model, x)
+    device, _ = home(model, x)
     coding = not getattr(model, "bijective", False)  # else codes are x in other words
     distance = coding and reconstruct and hasattr(model, "decode") and x.is_floating_point()
     parts: dict[str, list[Tensor]] = {"means": [], "rate": [], "kl": [], "error": [], "hidden": []}

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from .codes import posterior_mean
-from .decoding import evaluating, home
+from .decoding import batch, evaluating
 
 #: Floating-point operations of a default evaluation: one or two minutes on two cores.
 AFFORDABLE = 1.5e13

@@ -16,7 +16,7 @@ from .annealing.measure import Ask, annealed
 from .arithmetic import baseline_bits_per_dim, binarized, bits_per_dim, mean_and_error, of_levels
 from .codes import Codes, encode_all, pseudo_likelihood
 from .conditional import counted, prior_monte_carlo
-from .decoding import evaluating, home
+from .decoding import batch, evaluating, home
 from .effort import affordable
 from .likelihood import LogLikelihood, estimate_log_likelihood
 from .result import Bound, ErrorAt, Evaluation, Gap, Likelihood

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..allocator import keep_freed_memory
 from ..distributions import sample_with_log_prob
 from ..errors import LowerboundError
-from .decoding import Decoder, evaluating, home
+from .decoding import Decoder, batch, evaluating, home
 from .streaming import WeightSums
 from .tiles import cut
 

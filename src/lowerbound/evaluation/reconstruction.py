@@ -18,7 +18,7 @@ from .arithmetic import mean_and_error
 from .chosen import choose_examples
 from .codes import posterior_mean
 from .conditional import counted
-from .decoding import evaluating, home
+from .decoding import batch, evaluating, home
 from .rows import Row, number, with_error
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def measure(
 def _decoded(model: Any, x: Tensor, context: tuple[Tensor, ...], seed: int) -> Any:
     """Batches of x, its reconstruction at the posterior mean, at a draw, its rate and distortion;
     those that a model does not have are None."""
-    device, dtype = home(model, x)
+    device, _ = home(model, x)
     devices = [device] if device.type == "cuda" else []
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices):
         torch.manual_seed(seed)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from .. import conditioning
 from ..conditioning import Given
@@ -22,10 +23,10 @@ from ..latent import (
     Plane,
     Traversal,
     Variations,
-    bounds_of,
     density,
     latent_map,
     manifold,
+    ranges,
     reconstruction_errors,
     spread_out,
 )
@@ -34,8 +35,9 @@ from ..latent import plane as latent_plane
 from ..latent import traverse as latent_traverse
 from ..latent import vary as latent_vary
 from ..latent.interpolate import Path as How
-from ..latent.space import space_of
+from ..latent.space import Space, space_of
 from ..runs import Run
+from .bounds import bounds
 from .editing import attribute_values, attributes
 from .examples import Example, centre_of, examples_of, open_model, stored, take, take_all
 
@@ -126,24 +128,23 @@ def traverse(
         most: see above.
         steps: see above.
         width: see above.
-        given: of a conditional run, the condition.
+        given: of a conditional run, the condition that the example is encoded and that codes are
+            decoded with.
     """
     run, model = open_model(run)
     space = space_of(model, "traverse", centre=centre_of(run))
     chosen = examples_of(run, _LIMIT)
-    start, context, own = None, chosen.context, ()
+    start, own = None, None
     if example is not None:
         taken = take(run, example, space, given)
         start, own = torch.from_numpy(taken.code_in(space)), taken.context
     elif given is not None:
         own = conditioning.contexts_for(run, 1, given, 0)
-    if own:  # the first context is that under which codes are decoded
-        context = tuple(torch.cat([c, rest[1:]]) for c, rest in zip(own, context, strict=True))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         found = latent_traverse(
-            model, chosen.x, *context, start=start, dimensions=dimensions, most=most,
-            steps=steps, width=width, centre=space.centre,
+            model, chosen.x, *chosen.context, start=start, dimensions=dimensions, most=most,
+            steps=steps, width=width, given=own, centre=space.centre,
         )  # fmt: skip
     return replace(found, decoded=stored(run, found.decoded))
 
@@ -181,21 +182,21 @@ def plane(
         context = conditioning.contexts_for(run, 1, given, 0)
         found = manifold(model, *context, side=steps, centre=space.centre)
         return replace(found, decoded=stored(run, found.decoded))
-    ranges = traverse(run, example, most=2, steps=3, width=width, given=given)
+    chosen = examples_of(run, _LIMIT)
+    known = ranges(model, chosen.x, *chosen.context)
     if right is None or up is None:
-        right, up = ranges.dimensions[:2] if space.width > 1 else (0, 0)
+        right, up = known.order[:2] if space.width > 1 else (0, 0)
     names = [each for each in (right, up) if not _dimension(each)]
     if names and directions is None:
         directions = attributes(run)
-    context = _middle_context(run, example, space, given)
-    origin = ranges.start.copy()
+    origin, context = _middle(run, example, space, given, known.mean)
     share = np.linspace(-1, 1, steps)
     axes, amounts = [], []
     for each in (right, up):
         if _dimension(each):
-            moved = traverse(run, None, dimensions=[int(each)], steps=steps, width=width)
-            axes.append(np.eye(space.width)[int(each)])
-            amounts.append(moved.values[0] - origin[int(each)])
+            d = _known_dimension(int(each), space.width)
+            axes.append(np.eye(space.width)[d])
+            amounts.append(known.mean[d] + width * known.deviation[d] * share - origin[d])
         else:
             assert directions is not None
             row = directions.index(str(each))
@@ -285,7 +286,7 @@ def colour_values(
     if colour == "density":
         return colour, density(points), None
     if colour == "bound":
-        return colour, bounds_of(model, chosen.x, *chosen.context), None
+        return colour, bounds(run, chosen.x, *chosen.context), None
     if colour == "error":
         return colour, reconstruction_errors(model, chosen.x, *chosen.context), None
     return colour, *_attribute(run, test, chosen.positions, colour)
@@ -314,10 +315,21 @@ def _dimension(given: Any) -> bool:
     return isinstance(given, int | np.integer) or (isinstance(given, str) and given.isdigit())
 
 
-def _middle_context(run: Run, example: Any, space: Any, given: Given) -> Any:
+def _known_dimension(given: int, width: int) -> int:
+    if not 0 <= given < width:
+        raise LowerboundError(
+            f"plane: expected an attribute or a dimension from 0 to {width - 1}, came {given}"
+        )
+    return given
+
+
+def _middle(
+    run: Run, example: Any, space: Space, given: Given, mean: Array
+) -> tuple[Array, tuple[Tensor, ...]]:
+    """The code in the middle of a plane, and the context that it is decoded with."""
     if example is not None:
         taken: Example = take(run, example, space, given)
-        return taken.context
+        return taken.code_in(space), taken.context
     if given is not None:
-        return conditioning.contexts_for(run, 1, given, 0)
-    return tuple(each[:1] for each in examples_of(run, 1).context)
+        return mean, conditioning.contexts_for(run, 1, given, 0)
+    return mean, tuple(each[:1] for each in examples_of(run, 1).context)

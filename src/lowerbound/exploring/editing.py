@@ -130,6 +130,8 @@ def attribute_values(run: Run, split: Any, positions: Array) -> tuple[Array, tup
     for prefix, (labels, classes) in several.items():
         if labels is None or not classes or len(classes) > _CLASSES:
             continue
+        if prefix and split.labels is not None and np.array_equal(labels, split.labels):
+            continue  # the labels again, by the name of their folders
         here = np.asarray(labels)[positions]
         for k, name in list(enumerate(classes))[1 if len(classes) == 2 else 0 :]:
             columns.setdefault(f"{prefix}{name}", (here == k).astype(np.float64))
@@ -268,7 +270,8 @@ def _image(
 
 
 def _unit(spec: Any, values: Array) -> Array:
-    return ((values - spec.low) / ((spec.high - spec.low) or 1.0)).astype(np.float64)
+    black, white = spec.shown
+    return ((values - black) / ((white - black) or 1.0)).astype(np.float64)
 
 
 def _is_number(text: str) -> bool:

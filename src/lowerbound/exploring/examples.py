@@ -162,10 +162,14 @@ def _held_out(run: Run, number: int, given: Given) -> Example:
     test = run.data().test
     position = torch.tensor([number])
     values = test.stored(position)
-    x = Prepare(run.spec)(values, torch.Generator().manual_seed(_SEED))
-    if given is None:  # its own
-        context = held_out_contexts(run.model, x, test, position, _SEED)
+    if _kept_whole(run, test):  # the same x as beside others
+        x, context, *_ = part_of(examples_of(run, None), position)
+    elif taken_of_whole(run.model, test, run.spec):
+        x, context, *_ = part_of(choose_examples(run.model, test, run.spec), position)
     else:
+        x = Prepare(run.spec)(values, torch.Generator().manual_seed(_SEED))
+        context = held_out_contexts(run.model, x, test, position, _SEED)
+    if given is not None:
         context = _context(run, x, given)
     return Example(f"held-out {number}", x, values[0].numpy(), context)
 

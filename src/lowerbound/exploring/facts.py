@@ -12,8 +12,7 @@ from torch import Tensor
 from .. import conditioning
 from ..data import Data
 from ..evaluation.decoding import evaluating
-from ..latent import Space
-from ..latent import traverse as latent_traverse
+from ..latent import Space, ranges
 from ..runs import Run
 from .examples import examples_of
 
@@ -36,15 +35,9 @@ def dimensions(run: Run, space: Space, *, most: int, examples: int) -> list[dict
         LowerboundError: too few examples, or codes that have no dimensions of their own.
     """
     chosen = examples_of(run, examples)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        found = latent_traverse(
-            run.model, chosen.x, *chosen.context, start=None, most=most, steps=2, width=1.0,
-            centre=space.centre,
-        )  # fmt: skip
-    rates = [None] * len(found.dimensions) if found.kl is None else found.kl.tolist()
-    told = zip(found.dimensions, rates, found.values.tolist(), strict=True)
-    return [_dimension(d, rate, (a + b) / 2, (b - a) / 2) for d, rate, (a, b) in told]
+    found = ranges(run.model, chosen.x, *chosen.context)
+    rates = [None] * space.width if found.kl is None else found.kl
+    return [_dimension(d, rates[d], found.mean[d], found.deviation[d]) for d in found.order[:most]]
 
 
 def dimensions_of_prior(run: Run, space: Space, *, most: int, draws: int) -> list[dict[str, Any]]:

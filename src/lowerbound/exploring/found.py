@@ -15,6 +15,7 @@ from ..errors import LowerboundError
 from ..latent import anomalies, nearest_rows
 from ..latent.space import space_of
 from ..runs import Run
+from .bounds import log_jacobian
 from .examples import Example, centre_of, examples_of, open_model, stored, take
 
 Array = NDArray[Any]
@@ -33,6 +34,7 @@ class Found:
         example: what was looked for; None of anomalies.
         searched: how many examples were.
         split: "training" or "held-out".
+        again: what the model makes of the example, ``event_shape``; None of anomalies.
     """
 
     positions: Array
@@ -43,6 +45,7 @@ class Found:
     example: Example | None
     searched: int
     split: str
+    again: Array | None = None
 
 
 def search(
@@ -85,6 +88,7 @@ def search(
         if not 1 <= k <= len(chosen.x):
             raise LowerboundError(f"k: expected from 1 to {len(chosen.x)}, came {k}")
         index, score, unit, taken = ranking.index[:k], ranking.score[:k], ranking.unit, None
+        score = score - log_jacobian(run) if ranking.by == "bound" else score
     else:
         if by == "bound":
             raise LowerboundError(
@@ -99,9 +103,12 @@ def search(
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         decoded = space.decode(space.encode(chosen.x[index], *context), *context)
+        again = None
+        if taken is not None:
+            again = stored(run, space.decode(taken.code_in(space)[None], *taken.context))[0]
     return Found(
         rows, score, unit, split.stored(rows).numpy(), stored(run, decoded), taken,
-        len(chosen.x), "training" if train else "held-out",
+        len(chosen.x), "training" if train else "held-out", again,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..data import DataSpec
-from ..data.decode import FAILURES, fitted, reason
+from ..data.decode import FAILURES, eight_bits, fitted, reason
 from ..errors import LowerboundError
 
 Array = NDArray[Any]
@@ -26,7 +26,8 @@ class Upload:
         image: RGB or grey, as large as it came.
         alpha: its transparency, None where it has none.
         box: left, top, right and bottom of the part that the model sees, in pixels.
-        pixels: that part in the model's size, uint8 ``(C, H, W)``.
+        pixels: that part in the model's size, 0 to 255 from black to white, ``(C, H, W)``; uint8,
+            or float32 of a picture of 16 bits.
     """
 
     image: Image.Image
@@ -73,8 +74,9 @@ def open_upload(path: Path, spec: DataSpec) -> Upload:
         with Image.open(io.BytesIO(path.read_bytes())) as opened:
             image = ImageOps.exif_transpose(opened)
             if image.mode.startswith("I;16"):
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            if image.mode in ("I", "F"):
+                image = eight_bits(image, spec)
+            deep = image.mode == "F" and opened.mode != "F"
+            if image.mode in ("I", "F") and not deep:
                 raise LowerboundError(
                     f"expected an image of 8 bits, came {path.name} of mode {image.mode}; save it "
                     "as PNG, or as .npy"
@@ -86,7 +88,12 @@ def open_upload(path: Path, spec: DataSpec) -> Upload:
                 under = Image.new("RGBA", whole.size, "white")
                 # The model sees it on white; its own colours come back under its transparency.
                 image, seen = whole, Image.alpha_composite(under, whole)
-            image, seen = (i.convert("L" if channels == 1 else "RGB") for i in (image, seen))
+            mode = "L" if channels == 1 else "RGB"
+            if deep:  # the model sees all bits of it
+                image = Image.fromarray(np.rint(np.asarray(image)).astype(np.uint8))
+            else:
+                seen = seen.convert(mode)
+            image = image.convert(mode)
     except FileNotFoundError:
         raise LowerboundError(f"expected an image or a .npy, came no such file: {path}") from None
     except FAILURES as error:
@@ -94,6 +101,8 @@ def open_upload(path: Path, spec: DataSpec) -> Upload:
     box = middle_of(image.size, (height, width))
     small = np.asarray(fitted(seen.crop(box), (height, width)))
     pixels = small[None] if small.ndim == 2 else np.moveaxis(small, -1, 0)
+    if deep:  # a smooth scaling overshoots
+        pixels = np.repeat(pixels.clip(0.0, 255.0), channels, 0)
     return Upload(image, alpha, box, pixels)
 
 

@@ -31,6 +31,7 @@ def suffixes(spec: DataSpec) -> tuple[str, ...]:
         "audio": (".wav", ".png", ".npy"),
         "vector": (".csv", ".png", ".npy"),
         "tokens": (".csv", ".png", ".npy"),
+        "sequence": (".npy",),
     }[spec.kind]
 
 
@@ -43,7 +44,7 @@ def check_suffix(path: str | Path, spec: DataSpec) -> None:
     known = suffixes(spec)
     if Path(path).suffix.lower() in known:
         return
-    listed = f"{', '.join(known[:-1])} or {known[-1]}"
+    listed = " or ".join(filter(None, (", ".join(known[:-1]), known[-1])))
     raise LowerboundError(
         f"expected a name that ends in {listed}, as the data are {spec.kind}s, came "
         f"'{Path(path).name}'"
@@ -118,7 +119,8 @@ def unit(spec: DataSpec, values: Array) -> Array:
     """Images and clips in [0, 1], channels that can be shown; others as they are."""
     if spec.kind not in ("image", "video"):
         return values
-    shown = np.clip((values - spec.low) / ((spec.high - spec.low) or 1.0), 0.0, 1.0)
+    black, white = spec.shown
+    shown = np.clip((values - black) / ((white - black) or 1.0), 0.0, 1.0)
     channels = shown.shape[-3]
     return shown if channels in (1, 3) else shown[..., : 3 if channels > 3 else 1, :, :]
 

@@ -28,7 +28,8 @@ from .search import (
     reconstruction_errors,
 )
 from .space import Space, space_of
-from .traverse import Traversal, traverse
+from .support import support_of
+from .traverse import Ranges, Traversal, ranges, traverse
 from .vary import Variations, vary
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Line",
     "Neighbours",
     "Plane",
+    "Ranges",
     "Ranking",
     "Space",
     "Strength",
@@ -62,10 +64,12 @@ __all__ = [
     "path_length",
     "plane",
     "posterior_means",
+    "ranges",
     "reconstruction_errors",
     "space_of",
     "spherical",
     "spread_out",
+    "support_of",
     "traversal_codes",
     "traverse",
     "vary",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ How = Literal["regression", "means", "logistic"]
 #: Of a change: logits, or as much as examples with the attribute differ from those without it.
 Strength = float | Literal["with", "without"]
 HOWS = ("regression", "means", "logistic")
-_HELD = 5  # every fifth example judges the classifiers
+_HELD = 5  # a fifth of the examples judges the classifiers
 _LEAST = 2  # examples on either side
 _STRENGTH = 1.0  # of the classifier's prior, scikit-learn's C
 
@@ -37,6 +37,7 @@ class Directions:
         share: of the examples that have it, ``(A,)``.
         how: regression, means or logistic.
         kept: for each attribute the names of those whose logit its step leaves as it is.
+        left_out: attributes that have no direction, as too few examples lie on one side, and why.
     """
 
     names: tuple[str, ...]
@@ -50,15 +51,19 @@ class Directions:
     share: Array
     how: str
     kept: tuple[tuple[str, ...], ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def index(self, name: str) -> int:
         """The row of an attribute.
 
         Raises:
-            LowerboundError: there is none of that name; the nearest is offered.
+            LowerboundError: there is none of that name (the nearest is offered), or it was left
+                out.
         """
         if name in self.names:
             return self.names.index(name)
+        if name in self.left_out:
+            raise LowerboundError(self.left_out[name])
         hint = nearest(name, self.names) or f"; there are: {', '.join(self.names[:20])}"
         raise LowerboundError(f"expected an attribute of the data, came '{name}'{hint}")
 
@@ -106,9 +111,10 @@ def fit_directions(
 ) -> Directions:
     """Directions from codes of examples and their attributes.
 
-    An attribute of two values is one that an example has or has not; of others it has it above the
-    median. A logistic regression on the codes tells the two apart: its logit is the unit of every
-    strength. The direction itself is
+    An attribute of two values is one that an example has or has not; others are cut between two of
+    their values, where the two sides are most nearly of one size. One that fewer than two examples
+    have, or have not, is left out. A logistic regression on the codes tells the two apart: its
+    logit is the unit of every strength. The direction itself is
 
     - means: from the mean code of those without it to that of those with it, as usual;
     - regression: how the mean code changes with this attribute and no other, by least squares on
@@ -129,8 +135,8 @@ def fit_directions(
             kept for one another.
 
     Raises:
-        LowerboundError: too few examples with or without an attribute, values that do not fit, an
-            unknown name.
+        LowerboundError: too few examples with or without every attribute, values that do not fit,
+            an unknown name to keep, or one that was left out.
 
     References:
         Larsen et al., 2016, Autoencoding beyond pixels, arXiv 1512.09300 (means);
@@ -140,12 +146,22 @@ def fit_directions(
     codes, values = np.asarray(codes, np.float64), np.asarray(values, np.float64)
     names = tuple(names)
     _check(codes, values, names, how)
-    thresholds, has = _sides(values, names)
+    thresholds, has = _sides(values)
+    left_out = _few(has, names)
+    fit = np.array([a for a, name in enumerate(names) if name not in left_out], dtype=np.intp)
+    if not len(fit):
+        raise LowerboundError(next(iter(left_out.values()), "expected attributes, came none"))
+    if not isinstance(keep, str) or keep not in ("all", "none"):
+        keep = [keep] if isinstance(keep, str) else list(keep)
+        for name in keep:
+            if name in left_out:
+                raise LowerboundError(left_out[name])
+    groups = _among(exclusive(has), fit)
+    names, values, has = tuple(names[a] for a in fit), values[:, fit], has[:, fit]
     weights, biases, accuracy = _classifiers(codes, has)
     covariance = np.cov(codes.T).reshape(codes.shape[1], -1)
     found = _raw(codes, values, has, how, weights)
     natural = np.empty(len(names))
-    groups = exclusive(has)
     rows, kept = np.zeros_like(weights), []
     for a, name in enumerate(names):
         others = _others(a, name, names, keep, groups)
@@ -163,8 +179,8 @@ def fit_directions(
         [[np.median(logits[~h, a]), np.median(logits[h, a])] for a, h in enumerate(has.T)]
     )
     return Directions(
-        names, rows, weights, biases, thresholds, typical, natural, accuracy, has.mean(0), how,
-        tuple(kept),
+        names, rows, weights, biases, thresholds[fit], typical, natural, accuracy, has.mean(0), how,
+        tuple(kept), left_out,
     )  # fmt: skip
 
 
@@ -199,21 +215,49 @@ def _check(codes: Array, values: Array, names: tuple[str, ...], how: str) -> Non
         raise LowerboundError("expected finite codes and attributes, came NaN or infinity")
 
 
-def _sides(values: Array, names: tuple[str, ...]) -> tuple[Array, Array]:
+def _sides(values: Array) -> tuple[Array, Array]:
     """Thresholds ``(A,)`` and who has each attribute, bool ``(N, A)``."""
     thresholds = np.empty(values.shape[1])
     for a, column in enumerate(values.T):
-        seen = np.unique(column)
-        thresholds[a] = seen.mean() if len(seen) == 2 else np.median(column)
-    has = values > thresholds
-    for a, name in enumerate(names):
-        count = int(has[:, a].sum())
-        if min(count, len(has) - count) < _LEAST:
-            raise LowerboundError(
+        seen, counts = np.unique(column, return_counts=True)
+        if len(seen) == 1:  # nobody has it
+            thresholds[a] = seen[0]
+            continue
+        # Of two cuts that are as good the upper one: what is in the middle has it not.
+        uneven = np.abs(2 * counts.cumsum()[:-1] - len(column))
+        low = len(uneven) - 1 - int(uneven[::-1].argmin())
+        middle = 0.5 * (seen[low] + seen[low + 1])
+        thresholds[a] = middle if middle < seen[low + 1] else seen[low]
+    return thresholds, values > thresholds
+
+
+def _few(has: Array, names: tuple[str, ...]) -> dict[str, str]:
+    """Attributes of which there are too few examples on one side, each with the reason."""
+    found = {}
+    for name, column in zip(names, has.T, strict=True):
+        count = int(column.sum())
+        if min(count, len(column) - count) < _LEAST:
+            found[name] = (
                 f"{name}: expected at least {_LEAST} examples with it and {_LEAST} without, came "
-                f"{count} and {len(has) - count}; take more examples"
+                f"{count} and {len(column) - count}; take more examples"
             )
-    return thresholds, has
+    return found
+
+
+def _among(groups: list[frozenset[int]], fit: Array) -> list[frozenset[int]]:
+    """Groups of attributes as positions among those that are fitted."""
+    place = {int(a): k for k, a in enumerate(fit)}
+    return [frozenset(place[a] for a in group if a in place) for group in groups]
+
+
+def _judges(has: Array) -> Array:
+    """A fifth of the examples with an attribute and of those without it, by chance: ``(N,)``."""
+    random = np.random.default_rng(0)
+    held = np.zeros(len(has), bool)
+    for side in (False, True):
+        rows = random.permutation(np.flatnonzero(has == side))
+        held[rows[: max(1, round(len(rows) / _HELD))]] = True
+    return held
 
 
 def _classifiers(codes: Array, has: Array) -> tuple[Array, Array, Array]:
@@ -223,14 +267,11 @@ def _classifiers(codes: Array, has: Array) -> tuple[Array, Array, Array]:
     middle, spread = codes.mean(0), codes.std(0)
     spread = np.where(spread > 0, spread, 1.0)
     scaled = (codes - middle) / spread
-    held = np.arange(len(codes)) % _HELD == _HELD - 1
     weights, biases, accuracy = [], [], []
     for h in has.T:
-        judge = held.any() and len(np.unique(h[~held])) == 2
+        held = _judges(h)
         found = LogisticRegression(C=_STRENGTH, max_iter=2000)
-        score = np.nan
-        if judge:
-            score = float(found.fit(scaled[~held], h[~held]).score(scaled[held], h[held]))
+        score = float(found.fit(scaled[~held], h[~held]).score(scaled[held], h[held]))
         found.fit(scaled, h)
         w = found.coef_[0] / spread
         weights.append(w)
@@ -263,8 +304,6 @@ def _others(
 ) -> list[int]:
     if keep == "none":
         return []
-    if isinstance(keep, str) and keep != "all":
-        keep = [keep]
     bound = next((group for group in groups if a in group), frozenset())
     if keep == "all":
         return [b for b in range(len(names)) if b != a and b not in bound]

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import LowerboundError
 from .directions import Directions, Strength
 from .space import Array, Centre, Space, check_codes, mean, space_of
+from .support import support_of
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Line:
     """Codes along a direction, decoded.
 
     Attributes:
-        codes: ``(N, steps, latent)``.
+        codes: ``(N, steps, latent)``, brought back where they leave the prior (see
+            :func:`~lowerbound.latent.support.support_of`).
         decoded: ``(N, steps, *event)``.
         amounts: of the direction that was added, ``(steps,)``.
     """
@@ -34,8 +36,9 @@ class Edit:
     """What :func:`edit` returns.
 
     Attributes:
-        codes: of the data as they came, ``(N, latent)``.
-        edited_codes: ``(N, latent)``.
+        codes: of the data as they came, ``(N, latent)``, brought back where they lie off the prior
+            (see :func:`~lowerbound.latent.support.support_of`).
+        edited_codes: ``(N, latent)``, likewise.
         reconstructed: the decoded codes, ``(N, *event)``.
         decoded: the decoded edited codes, ``(N, *event)``.
         names: of the attributes.
@@ -58,7 +61,8 @@ class Analogy:
 
     Attributes:
         codes: of a, b and c, ``(3, latent)``.
-        code: ``(latent,)``.
+        code: ``(latent,)``, brought back where it leaves the prior (see
+            :func:`~lowerbound.latent.support.support_of`).
         decoded: at a, b, c and the new code, ``(4, *event)``.
     """
 
@@ -94,7 +98,7 @@ def along(
     space = space_of(model, "along", encoder=False, centre=centre)
     rows, step = check_codes(codes, space, "along"), check_codes(direction, space, "along")
     share = np.asarray(amounts, np.float64).reshape(-1)
-    moved = rows[:, None] + share[:, None] * step[:, None]
+    moved = support_of(model, *context)(rows[:, None] + share[:, None] * step[:, None])
     return Line(moved, _grid(space, moved, context), share)
 
 
@@ -121,9 +125,10 @@ def edit(
         LowerboundError: no encoder or decoder, codes that are indices, an unknown attribute.
     """
     space = space_of(model, "edit", centre=centre)
-    codes = space.encode(x, *context)
+    back = support_of(model, *context)
+    codes = back(space.encode(x, *context))
     check_codes(directions.vectors[:1], space, "edit")
-    moved = np.stack([_moved(code, directions, changes) for code in codes])
+    moved = back(np.stack([_moved(code, directions, changes) for code in codes]))
     both = space.decode(np.concatenate([codes, moved]), *(_twice(c, len(codes)) for c in context))
     logits = directions.logits
     return Edit(
@@ -156,7 +161,7 @@ def analogy(model: Any, a: Any, b: Any, c: Any, *context: Tensor, centre: Centre
     rows = np.concatenate([check_codes(each, space, "analogy") for each in (a, b, c)])
     if len(rows) != 3:
         raise LowerboundError(f"analogy: expected one code each for a, b and c, came {len(rows)}")
-    code = rows[0] - rows[1] + rows[2]
+    code = support_of(model, *context)(rows[0] - rows[1] + rows[2])
     return Analogy(rows, code, space.decode(np.concatenate([rows, code[None]]), *context))
 
 

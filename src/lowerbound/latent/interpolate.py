@@ -7,12 +7,11 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..errors import LowerboundError
-from .geodesic import geodesic, path_length
-from .space import Array, Centre, check_codes, mean, space_of
+from .geodesic import between, geodesic, path_length
+from .space import Array, Centre, Space, check_codes, mean, space_of
 
 Path = Literal["linear", "spherical", "geodesic"]
 PATHS = ("linear", "spherical", "geodesic")
@@ -29,8 +28,8 @@ class Interpolation:
         decoded: the likelihood's mean at each, x as the model sees it, ``(M, *event)``.
         at: where each is: 0 at the first end, 1 at the second, 2 at the third …, ``(M,)``.
         path: linear, spherical or geodesic.
-        lengths: of each leg, how far data move along it (see
-            :func:`~lowerbound.latent.geodesic.path_length`), ``(ends - 1,)``.
+        lengths: of each leg, how far data move along it, with what conditions that change on the
+            way do to them (see :func:`~lowerbound.latent.geodesic.path_length`), ``(ends - 1,)``.
         straight: the same of the straight line between its ends, ``(ends - 1,)``.
     """
 
@@ -68,6 +67,7 @@ def interpolate(
         LowerboundError: fewer than two codes or steps, an unknown path, or one that does not exist
             between these codes.
 
+    >>> import torch
     >>> from lowerbound.models import LinearGaussian
     >>> model = LinearGaussian((3,), 2, weight=torch.eye(3)[:, :2])
     >>> interpolate(model, [[0.0, 2.0], [2.0, 0.0]], steps=3).codes.tolist()
@@ -88,23 +88,23 @@ def interpolate(
         )
     legs, lengths, straight = [], [], []
     for leg, (a, b) in enumerate(pairwise(rows)):
-        here = tuple(c if len(c) == 1 else c[leg : leg + 1] for c in context)
+        here = tuple(c if len(c) == 1 else c[leg : leg + 2] for c in context)
         if path == "geodesic":
             finer = -(-_FINE // (steps - 1))
             codes = geodesic(space, a, b, *here, segments=_power(finer * (steps - 1)))
-            lengths.append(path_length(space, codes, *here))
-            straight.append(path_length(space, _linear(a, b, len(codes)), *here))
+            lengths.append(_length(space, codes, here))
+            straight.append(_length(space, _linear(a, b, len(codes)), here))
             codes = _evenly(codes, steps)
         else:
             codes = _linear(a, b, steps) if path == "linear" else spherical(a, b, steps)
             fine = _linear(a, b, _FINE + 1) if path == "linear" else spherical(a, b, _FINE + 1)
-            lengths.append(path_length(space, fine, *here))
+            lengths.append(_length(space, fine, here))
             line = fine if path == "linear" else _linear(a, b, _FINE + 1)
-            straight.append(path_length(space, line, *here) if path != "linear" else lengths[-1])
+            straight.append(_length(space, line, here) if path != "linear" else lengths[-1])
         legs.append(codes if leg == 0 else codes[1:])
     codes = np.concatenate(legs)
     at = np.linspace(0, len(rows) - 1, len(codes))
-    beside = [c if len(c) == 1 else _between(c, at) for c in context]
+    beside = [between(c, at) for c in context]
     decoded = space.decode(codes, *beside)
     return Interpolation(codes, decoded, at, path, np.array(lengths), np.array(straight))
 
@@ -138,6 +138,11 @@ def spherical(a: Array, b: Array, steps: int) -> Array:
     return codes
 
 
+def _length(space: Space, codes: Array, ends: tuple[Tensor, ...]) -> float:
+    at = np.linspace(0, 1, len(codes))
+    return path_length(space, codes, *(between(c, at) for c in ends))
+
+
 def _linear(a: Array, b: Array, steps: int) -> Array:
     share = np.linspace(0, 1, steps)[:, None]
     codes = (1 - share) * a + share * b
@@ -161,12 +166,3 @@ def _evenly(codes: Array, steps: int) -> Array:
     found = (1 - rest) * codes[low] + rest * codes[low + 1]
     found[0], found[-1] = codes[0], codes[-1]
     return found
-
-
-def _between(c: Tensor, at: Array) -> Tensor:
-    low = np.minimum(at.astype(int), len(c) - 2)
-    rest = torch.from_numpy(at - low)
-    if not c.is_floating_point():
-        return c[torch.from_numpy(low + (rest.numpy() > 0.5))]
-    rest = rest.to(c.dtype).reshape(-1, *(1,) * (c.dim() - 1))
-    return (1 - rest) * c[low] + rest * c[low + 1]

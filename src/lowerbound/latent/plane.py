@@ -15,6 +15,7 @@ from ..distributions.base import where_codes_live
 from ..errors import LowerboundError
 from ..evaluation.decoding import evaluating
 from .space import Array, Centre, check_codes, mean, space_of
+from .support import support_of
 
 _DRAWS = 20_000  # of a prior whose quantiles have no closed form
 
@@ -29,7 +30,8 @@ class Plane:
         codes: ``(U, R, latent)``.
         decoded: the likelihood's mean at each, ``(U, R, *event)``.
         origin: ``(latent,)``.
-        axes: the two directions, ``(2, latent)``: ``code = origin + right a + up b``.
+        axes: the two directions, ``(2, latent)``: ``code = origin + right a + up b``, brought back
+            where the prior has edges, or lies on a sphere.
     """
 
     right: Array
@@ -79,6 +81,7 @@ def plane(
         raise LowerboundError("plane: expected two directions, came the same one twice or a zero")
     columns, rows = np.asarray(across, np.float64), np.asarray(along, np.float64)[::-1]
     codes = middle + columns[None, :, None] * axes[0] + rows[:, None, None] * axes[1]
+    codes = support_of(model, *context)(codes)
     decoded = space.decode(codes.reshape(-1, codes.shape[-1]), *context)
     decoded = decoded.reshape(*codes.shape[:2], *decoded.shape[1:])
     return Plane(columns, rows, codes, decoded, middle, axes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,8 +13,8 @@ from torch import Tensor
 
 from ..bounds import elbo
 from ..errors import LowerboundError
-from ..evaluation.codes import encode_all
-from ..evaluation.decoding import evaluating, home
+from ..evaluation.codes import encode_all, posterior_mean
+from ..evaluation.decoding import batch, evaluating, home
 from .space import Array
 
 _ROWS = 256
@@ -105,16 +107,10 @@ def bounds_of(model: Any, x: Tensor, *context: Tensor, draws: int = _DRAWS, seed
             f"expected a model with a bound on log p(x), came {type(model).__name__} ({why}); pass "
             "reconstruction"
         )
-    device, dtype = home(model, x)
-    devices = [device] if device.type == "cuda" else []
     found = []
-    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
+    with _drawing(model, x, seed):
         for start in range(0, len(x), _ROWS):
-            here, *c = (
-                t[start : start + _ROWS].to(device, dtype if t.is_floating_point() else None)
-                for t in (x, *context)
-            )
+            here, *c = batch(model, slice(start, start + _ROWS), x, *context)
             found.append(elbo(model, here, *c, samples=draws).parts["bound"].double().cpu())
     return torch.cat(found).numpy()
 
@@ -122,16 +118,26 @@ def bounds_of(model: Any, x: Tensor, *context: Tensor, draws: int = _DRAWS, seed
 def reconstruction_errors(model: Any, x: Tensor, *context: Tensor) -> Array:
     """``|x - E[x|z]|²`` at ``z = E_q[z]`` of each example, ``(N,)``.
 
+    Of a denoiser, too, z is the code of x as it came: what it makes of a corrupted x is for
+    :func:`~lowerbound.evaluation.encode_all` to measure.
+
     Raises:
         LowerboundError: data without a distance, or a model without a decoder.
     """
-    found = encode_all(model, x, *context).squared_error
-    if found is None:
+    decodes = hasattr(model, "decode") and not getattr(model, "bijective", False)
+    if not decodes or not x.is_floating_point():
         raise LowerboundError(
             f"expected data with a squared error and a model that decodes, came "
             f"{type(model).__name__} of {x.dtype}; pass bound"
         )
-    return found.double().numpy()
+    found = []
+    with _drawing(model, x, 0):  # for posteriors that know no mean but by sampling
+        for start in range(0, len(x), _ROWS):
+            here, *c = batch(model, slice(start, start + _ROWS), x, *context)
+            z = posterior_mean(model.encode(here, *c))
+            squares = (model.decode(z, *c).mean - here).flatten(1).square()
+            found.append(squares.sum(1).double().cpu())
+    return torch.cat(found).numpy()
 
 
 def anomalies(
@@ -174,3 +180,13 @@ def anomalies(
         raise LowerboundError(f"search: expected bound, code or reconstruction, came {by!r}")
     order = np.argsort(-score, kind="stable")
     return Ranking(order, score[order], by, unit)
+
+
+@contextmanager
+def _drawing(model: Any, x: Tensor, seed: int) -> Generator[None]:
+    """No gradients, and draws by a seed that leave no trace."""
+    device, _ = home(model, x)
+    devices = [device] if device.type == "cuda" else []
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield

@@ -7,7 +7,7 @@ vectors that the decoder sees, where a tool can do with those.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..errors import LowerboundError
 from ..evaluation.codes import posterior_mean
-from ..evaluation.decoding import evaluating, home
+from ..evaluation.decoding import batch, evaluating, home
 
 Array = NDArray[Any]
 #: What is looked at of p(x|z): a tensor of a distribution.
@@ -58,12 +58,12 @@ class Space:
 
     def encode(self, x: Tensor, *context: Tensor) -> Array:
         """E_q[z] of x ``(N, *event)`` as rows ``(N, width)``, float64."""
-        device, dtype = home(self.model, x)
+        device, _ = home(self.model, x)
         parts = []
         devices = [device] if device.type == "cuda" else []
         with evaluating(self.model), torch.no_grad(), torch.random.fork_rng(devices):
             torch.manual_seed(0)  # for posteriors that know no mean but by sampling
-            for here, *c in _batches((x, *context), device, dtype):
+            for here, *c in _batches(self.model, x, *context):
                 if self.vectors:
                     rows = self.model.posterior.in_rows(self.model.encode(here, *c).mode)
                     z = self.model.quantizer.lookup(rows)
@@ -81,11 +81,10 @@ class Space:
         """
         codes = np.asarray(codes, np.float64)
         rows = torch.from_numpy(np.ascontiguousarray(codes)).reshape(len(codes), *self.shape)
-        device, dtype = home(self.model, rows)
         beside = [c.expand(len(codes), *c.shape[1:]) for c in context]
         parts = []
         with evaluating(self.model), torch.no_grad():
-            for z, *c in _batches((rows, *beside), device, dtype):
+            for z, *c in _batches(self.model, rows, *beside):
                 parts.append(self.centre(self.likelihood(z, *c)).cpu())
         return torch.cat(parts).numpy()
 
@@ -154,9 +153,6 @@ def check_codes(codes: Any, space: Space, tool: str) -> Array:
     return rows
 
 
-def _batches(tensors: Sequence[Tensor], device: torch.device, dtype: torch.dtype) -> Any:
-    for start in range(0, len(tensors[0]), _BATCH):
-        yield tuple(
-            t[start : start + _BATCH].to(device, dtype if t.is_floating_point() else None)
-            for t in tensors
-        )
+def _batches(model: Any, x: Tensor, *context: Tensor) -> Iterator[list[Tensor]]:
+    for start in range(0, len(x), _BATCH):
+        yield batch(model, slice(start, start + _BATCH), x, *context)

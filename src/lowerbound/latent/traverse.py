@@ -11,14 +11,36 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..distributions import sample_with_log_prob
 from ..errors import LowerboundError
-from ..evaluation.codes import encode_all, normal_factors, posterior_mean
-from ..evaluation.decoding import evaluating, home
+from ..evaluation.codes import encode_all, normal_factors
+from ..evaluation.decoding import batch, evaluating, home
 from .space import Centre, mean, space_of
+from .support import support_of
 
 Array = NDArray[Any]
 
 _BATCH = 256
+_DRAWS = 64  # of a posterior whose variance has no closed form
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """What :func:`ranges` returns: where codes of data are, by dimension.
+
+    Attributes:
+        means: E_q[z] of each datum, ``(N, latent)``.
+        mean: of the aggregate posterior, ``(latent,)``.
+        deviation: its standard deviation, ``(latent,)``.
+        kl: rate of each dimension, nats, ``(latent,)``; None where the rate has no such parts.
+        order: dimensions by their rate, else by their deviation, the largest first, ``(latent,)``.
+    """
+
+    means: Array
+    mean: Array
+    deviation: Array
+    kl: Array | None
+    order: Array
 
 
 @dataclass(frozen=True)
@@ -27,7 +49,7 @@ class Traversal:
 
     Attributes:
         dimensions: of the code that were moved, those of the largest rate first, ``(K,)``.
-        values: what each was set to, ascending, ``(K, steps)``.
+        values: what each is in `codes`, ascending, ``(K, steps)``.
         start: the code that all of them leave, ``(latent,)``.
         codes: ``(K, steps, latent)``.
         decoded: the likelihood's mean at each code, x as the model sees it,
@@ -44,6 +66,37 @@ class Traversal:
     kl: Array | None
 
 
+def ranges(model: Any, x: Tensor, *context: Tensor) -> Ranges:
+    """Where codes of data are: the moments of the aggregate posterior, and what each one costs.
+
+    Args:
+        model: has ``encode(x, *c)`` and ``decode(z, *c)``; the rate wants ``prior(*c)``.
+        x: prepared data, ``(N, *event)``, N at least 2.
+        context: ``(N, ...)`` each.
+
+    Raises:
+        LowerboundError: no encoder or decoder, a single datum, or codes that are indices.
+    """
+    if not hasattr(model, "encode") or not hasattr(model, "decode"):
+        raise LowerboundError(
+            f"traverse: expected a model that encodes and decodes, came {type(model).__name__}; "
+            "train a vae or an autoencoder"
+        )
+    if len(x) < 2:
+        raise LowerboundError(f"traverse: expected at least 2 examples, came {len(x)}")
+    found = encode_all(model, x, *context, reconstruct=False)
+    if found.index:
+        raise LowerboundError(
+            "traverse: expected codes of real numbers, came indices, between which there is "
+            "nothing; sample instead"
+        )
+    means = found.means.double().numpy()
+    kl = None if found.kl_per_dimension is None else found.kl_per_dimension.numpy()
+    deviation = np.sqrt(means.var(0) + _posterior_variance(model, x, *context))
+    order = np.argsort(-(deviation if kl is None else kl), kind="stable")
+    return Ranges(means, means.mean(0), deviation, kl, order)
+
+
 def traverse(
     model: Any,
     x: Tensor,
@@ -53,25 +106,28 @@ def traverse(
     most: int = 10,
     steps: int = 9,
     width: float = 2.0,
+    given: Sequence[Tensor] | None = None,
     centre: Centre | None = None,
 ) -> Traversal:
     """Move one dimension of a code at a time, the others as they are, and decode.
 
     A dimension runs over mean ± `width` standard deviations of the *aggregate posterior* of x,
     whose variance is that of the posterior means plus the mean posterior variance: over what codes
-    of data are, which the prior need not say.
+    of data are, which the prior need not say. Where the prior has edges, or lies on a sphere, codes
+    that leave it are brought back (:func:`~lowerbound.latent.support.support_of`).
 
     Args:
         model: has ``encode(x, *c)`` and ``decode(z, *c)``; the rate wants ``prior(*c)``.
         x: prepared data, ``(N, *event)``, N at least 2, for ranges and rates.
-        context: ``(N, ...)`` each; decoded with that of the first example, or of the one started
-            from.
+        context: ``(N, ...)`` each, that x is encoded with.
         start: the code to leave: the posterior mean of the example at this position, a code, or
             None for the mean of all codes.
         dimensions: which to move, in this order; None: by their rate, the largest first.
         most: of these, so many.
         steps: values of each, at even distances.
         width: see above.
+        given: contexts ``(1, ...)`` each that codes are decoded with; None: those of the example
+            started from, or of the first one.
         centre: what is taken of p(x|z); None: the mean, of categories the likeliest.
 
     Raises:
@@ -84,39 +140,29 @@ def traverse(
     >>> found.decoded.shape
     (2, 3, 3)
     """
-    if not hasattr(model, "encode") or not hasattr(model, "decode"):
-        raise LowerboundError(
-            f"traverse: expected a model that encodes and decodes, came {type(model).__name__}; "
-            "train a vae or an autoencoder"
-        )
     if steps < 2 or len(x) < 2:
         raise LowerboundError(
             f"traverse: expected at least 2 steps and 2 examples, came {steps} and {len(x)}"
         )
-    found = encode_all(model, x, *context, reconstruct=False)
-    if found.index:
-        raise LowerboundError(
-            "traverse: expected codes of real numbers, came indices, between which there is "
-            "nothing; sample instead"
-        )
-    means = found.means.double().numpy()
-    latent = means.shape[1]
-    kl = None if found.kl_per_dimension is None else found.kl_per_dimension.numpy()
-    spread = np.sqrt(means.var(0) + _posterior_variance(model, x, *context))
-    ranked = np.argsort(-(spread if kl is None else kl), kind="stable")
-    moved = [int(d) for d in (ranked[:most] if dimensions is None else dimensions)]
+    known = ranges(model, x, *context)
+    means, latent, kl = known.means, known.means.shape[1], known.kl
+    moved = [int(d) for d in (known.order[:most] if dimensions is None else dimensions)]
     wrong = [d for d in moved if not 0 <= d < latent]
     if wrong or not moved:
         raise LowerboundError(
             f"traverse: expected dimensions from 0 to {latent - 1}, came {wrong or 'none'}"
         )
     leaves, own = _start(start, means, context)
-    middle, reach = means.mean(0), width * spread
-    values = np.linspace((middle - reach)[moved], (middle + reach)[moved], steps, axis=1)
+    own = own if given is None else tuple(given)
+    back = support_of(model, *own)
+    leaves, reach = back(leaves), width * known.deviation
+    values = np.linspace((known.mean - reach)[moved], (known.mean + reach)[moved], steps, axis=1)
     shape = (len(moved), steps)
     codes = np.tile(leaves, (*shape, 1))
     for row, d in enumerate(moved):
         codes[row, :, d] = values[row]
+    codes = back(codes)
+    values = np.stack([codes[row, :, d] for row, d in enumerate(moved)])
     looked = centre or (mean if x.is_floating_point() else (lambda found: found.mode))
     space = space_of(model, "traverse", centre=looked)
     decoded = space.decode(codes.reshape(-1, latent), *own)
@@ -151,22 +197,30 @@ def _start(
 
 
 def _posterior_variance(model: Any, x: Tensor, *context: Tensor) -> Array:
-    """Mean over the examples of Var_q[z], ``(latent,)``; 0 of posteriors that are not normal."""
-    device, dtype = home(model, x)
+    """Mean over the examples of Var_q[z], ``(latent,)``."""
+    device, _ = home(model, x)
+    devices = [device] if device.type == "cuda" else []
     total: Any = 0.0
-    with evaluating(model), torch.no_grad():
+    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices):
+        torch.manual_seed(0)
         for start in range(0, len(x), _BATCH):
-            here, *c = (
-                t[start : start + _BATCH].to(device, dtype if t.is_floating_point() else None)
-                for t in (x, *context)
-            )
-            q = model.encode(here, *c)
-            normal = normal_factors(q)
-            try:
-                variance = getattr(q, "variance", None) if normal is None else normal.variance
-            except NotImplementedError:
-                variance = None
-            if variance is None:
-                return np.zeros(posterior_mean(q).flatten(1).shape[1])
+            here, *c = batch(model, slice(start, start + _BATCH), x, *context)
+            variance = _variance(model.encode(here, *c))
             total = total + variance.flatten(1).double().sum(0).cpu().numpy()
     return total / len(x)
+
+
+def _variance(q: Any) -> Tensor:
+    """Var_q[z], ``(B, *latent)``; that of draws where q does not know it (a flow)."""
+    normal = normal_factors(q)
+    if normal is not None:
+        return normal.variance
+    try:
+        return q.variance
+    except (NotImplementedError, AttributeError):
+        draws = sample_with_log_prob(q, (_DRAWS,))[0]
+    try:
+        return (draws - q.mean).square().mean(0)
+    except (NotImplementedError, AttributeError):
+        # What the mean of as many draws is wrong by is counted with the means.
+        return draws.var(0, correction=0)

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from ..distributions.base import where_codes_live
 from ..errors import LowerboundError
-from ..evaluation.decoding import evaluating, home
+from ..evaluation.codes import posterior_mean
+from ..evaluation.decoding import batch, evaluating, home
 from .space import Array, Centre, mean, space_of
+from .support import support_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def vary(
         context: ``(N, ...)`` each.
         n: draws for each example.
         spread: draws are moved away from the posterior's mean by this factor; above 1 they are no
-            longer draws of q, but differ more.
+            longer draws of q, but differ more. Where the prior has edges, or lies on a sphere,
+            they are brought back to it (:func:`~lowerbound.latent.support.support_of`).
         seed: of the draws.
         centre: what is taken of p(x|z).
 
@@ -61,9 +64,9 @@ def vary(
         raise LowerboundError(f"vary: expected n of at least 1, came {n}")
     if not hasattr(model, "uniform_rate"):
         space_of(model, "vary")  # refuses
-    device, dtype = home(model, x)
+    device, _ = home(model, x)
     devices = [device] if device.type == "cuda" else []
-    here, *c = (t.to(device, dtype if t.is_floating_point() else None) for t in (x, *context))
+    here, *c = batch(model, slice(None), x, *context)
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         q = model.encode(here, *c)
@@ -75,7 +78,7 @@ def vary(
             )
         draws = q.sample((n,))  # (n, N, *latent)
         real = draws.is_floating_point()
-        middle = _middle(q, draws)
+        middle = posterior_mean(q) if real else q.mode
         if spread != 1.0:
             if not real:
                 raise LowerboundError(
@@ -83,20 +86,14 @@ def vary(
                     f"{spread:g}; leave it out"
                 )
             draws = middle + spread * (draws - middle)
+            rows = draws.flatten(2).double().cpu().numpy()
+            back = torch.from_numpy(support_of(model, *c)(rows))
+            draws = back.reshape(draws.shape).to(draws)
         decoded = _decoded(model, draws, c, centre)
         again = _decoded(model, middle[None], c, centre)[:, 0]
     codes = draws.flatten(2).transpose(0, 1).cpu()
     found = codes.double().std(1) if n > 1 else torch.zeros(codes.shape[0], codes.shape[2])
     return Variations(codes.numpy(), decoded, again, found.numpy())
-
-
-def _middle(q: Any, draws: Tensor) -> Tensor:
-    if not draws.is_floating_point():
-        return q.mode
-    try:
-        return q.mean
-    except NotImplementedError:
-        return draws.mean(0)
 
 
 def _decoded(model: Any, codes: Tensor, context: list[Tensor], centre: Centre) -> Array:

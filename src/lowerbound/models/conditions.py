@@ -193,6 +193,11 @@ class GivenAttributes(Condition):
         self._mean = tuple(mean) if mean is not None else (0.0,) * self.width
         self._std = tuple(std) if std is not None else (1.0,) * self.width
 
+    @property
+    def typical(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of each number."""
+        return self._mean, self._std
+
     def forward(self, x: Tensor, side: Tensor | None) -> tuple[Tensor, ...]:
         if side is None or side.shape[-1] != self.width:
             came = "none" if side is None else f"{side.shape[-1]}"

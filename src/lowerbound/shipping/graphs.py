@@ -20,7 +20,7 @@ from ..exploring.examples import centre_of
 from ..latent.space import Space, space_of
 from ..runs import Run
 from ..sound import LEVELS
-from .inputs import Input, contexts, inputs_of
+from .inputs import Input, contexts, inputs_of, typical, units
 
 PICTURED = ("image", "video")
 
@@ -57,15 +57,17 @@ class Graph(nn.Module):
         if spec.support == "categories":
             return values.long()
         middle = 0.5 * prepare.step if spec.dequantize == "uniform" else 0.0
-        x = (values.float() - prepare.shift + middle) / prepare.scale
+        # What lies far from zero has more digits than float32 holds, until it is shifted.
+        values = values if values.dtype == torch.float64 else values.float()
+        x = ((values - prepare.shift).float() + middle) / prepare.scale
         return (x > 0.5).float() if spec.binarize != "none" else x
 
 
 class DecoderGraph(Graph):
     """Codes ``(N, width)`` (and what the model is given) to what is shown of p(x|z).
 
-    That is its mean in the units of the data, of pictures kept within their range; of categories
-    the likeliest; of sound a wave in [-1, 1].
+    That is its mean in the units of the data, of pictures between black and white; of categories
+    the likeliest; of sound a wave in [-1, 1]. Data far from zero come in float64.
 
     Args:
         run: of a model with ``decode``.
@@ -97,7 +99,7 @@ class DecoderGraph(Graph):
         if self._spec.kind == "audio":
             return expanded(values.float())
         if self._spec.kind in PICTURED:
-            values = values.clamp(self._spec.low, self._spec.high)
+            values = values.clamp(*self._spec.shown)
         return values
 
 
@@ -120,10 +122,11 @@ class EncoderGraph(Graph):
         data = Input(
             "data",
             tuple(spec.event_shape),
-            torch.int64 if tokens else torch.float32,
+            torch.int64 if tokens else units(spec),
             "a wave in [-1, 1]" if spec.kind == "audio" else "in their own units",
             int(spec.low) if spec.kind in PICTURED else 0,
             spec.levels if tokens else math.ceil(spec.high) + 1 if spec.kind in PICTURED else None,
+            *typical(spec),
         )
         given = inputs_of(self.model, spec)
         self.inputs = (data, *given)

@@ -21,6 +21,7 @@ from ..exploring.editing import attribute_values
 from ..exploring.examples import examples_of
 from ..latent import Space, latent_map
 from ..runs import Run
+from .inputs import numbers
 
 Array = NDArray[Any]
 
@@ -57,10 +58,9 @@ def mapped(run: Run, space: Space, limit: int) -> tuple[dict[str, Any], dict[str
             "axes": axes.tolist(),
             "told": None if variance is None else float(variance.sum()),
         }
-        points = plane.points if plane.points.shape[1] == 2 else np.repeat(plane.points, 2, 1)
         for name in _colours(run, chosen):
             with contextlib.suppress(LowerboundError, NotImplementedError, ValueError):
-                _, values, classes = colour_values(run, chosen, points, name)
+                _, values, classes = colour_values(run, chosen, plane.points, name)
                 arrays[f"colour:{name}"] = np.asarray(values, np.float32)
                 told["colours"][name] = None if classes is None else list(classes)
     return told, arrays, chosen
@@ -94,13 +94,14 @@ def originals(run: Run, chosen: Chosen) -> tuple[dict[str, Any], dict[str, Array
         return {"kind": "sounds", "count": count}, {"originals": levels.astype(np.uint8)}
     count = min(len(chosen.positions), max(1, _ROWS // max(1, 4 * spec.dimensions)))
     rows = test.stored(chosen.positions[:count]).numpy()
-    return {"kind": "rows", "count": count}, {"originals": rows.astype(np.float32)}
+    return {"kind": "rows", "count": count}, {"originals": numbers(rows)}
 
 
 def _sheet(spec: DataSpec, stored: Array) -> tuple[dict[str, Any], dict[str, Array]]:
     """All pictures side by side, each at most 64 pixels long, as one file."""
-    span = (spec.high - spec.low) or 1.0
-    levels = np.rint(255 * ((stored - spec.low) / span).clip(0, 1)).astype(np.uint8)
+    black, white = spec.shown
+    span = (white - black) or 1.0
+    levels = np.rint(255 * ((stored - black) / span).clip(0, 1)).astype(np.uint8)
     tiles = [np.moveaxis(each, 0, -1) if len(each) == 3 else each[0] for each in levels]
     height, width = tiles[0].shape[:2]
     scale = min(1.0, _TILE / max(height, width))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import re
 import warnings
 from collections.abc import Generator
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..errors import LowerboundError
 from ..runs import Run
@@ -21,6 +23,7 @@ from .graphs import Graph, examples
 #: A file whose numbers are farther from torch's than this share of their range is not shipped.
 _WORST = 1e-3
 _TRACED, _CHECKED = 3, (1, 17)  # examples
+_ROUNDED = 8 * float(np.finfo(np.float32).eps)
 _MOST = 2**16  # examples at a time: sizes of products have to fit their indices
 
 
@@ -30,8 +33,9 @@ class OnnxFile:
 
     Attributes:
         proto: the model (``onnx.ModelProto``).
-        error: the greatest difference to torch on random inputs, in the units of the output.
-        range: of the outputs.
+        error: the greatest difference to torch on random inputs, in the units of the output; of
+            a table's columns, that which is the largest share of its column's range.
+        range: of these outputs.
     """
 
     proto: Any
@@ -153,23 +157,60 @@ def session(content: bytes) -> Any:
 
 
 def compare(content: bytes, graph: Graph) -> tuple[float, float]:
-    """How far ONNX Runtime is from torch, and the range of what torch gives."""
-    worst, spread = 0.0, 0.0
+    """How far ONNX Runtime is from torch, and the range of what torch gives, where that is the
+    largest share of it."""
+    came: list[list[NDArray[Any]]] = []
+    wanted: list[list[NDArray[Any]]] = []
     running = session(content)
     for count in _CHECKED:
         given = examples(graph, count, seed=count)
         with torch.no_grad():
             expected = graph(*given)
         names = [each.name for each in graph.inputs]
-        came = running.run(None, {n: g.numpy() for n, g in zip(names, given, strict=True)})
-        wanted = expected if isinstance(expected, tuple) else (expected,)
-        for left, right in zip(came, wanted, strict=True):
-            other = right.numpy().astype(np.float64)
-            if left.shape != other.shape or np.isfinite(left).all() != np.isfinite(other).all():
-                return float("inf"), 1.0
-            worst = max(worst, float(np.abs(left - other).max()))
-            spread = max(spread, float(np.ptp(other)), float(np.abs(other).max()))
-    return worst, spread
+        came.append(running.run(None, {n: g.numpy() for n, g in zip(names, given, strict=True)}))
+        outputs = expected if isinstance(expected, tuple) else (expected,)
+        wanted.append([each.numpy() for each in outputs])
+    worst = (0.0, 1.0)
+    for one, other in zip(zip(*came, strict=True), zip(*wanted, strict=True), strict=True):
+        if [each.shape for each in one] != [each.shape for each in other]:
+            return math.inf, 1.0
+        left, right = (
+            in_columns(graph, np.concatenate(one)),
+            in_columns(graph, np.concatenate(other)),
+        )
+        if (np.isfinite(left) != np.isfinite(right)).any():
+            return math.inf, 1.0
+        fine = np.isfinite(right).all(1)
+        left, right = (left[fine], right[fine]) if fine.any() else (np.zeros((1, 1)),) * 2
+        error, size = np.abs(left - right).max(0), np.abs(right).max(0)
+        # float32 rounds what is far from zero, in torch as in ONNX.
+        spread = ranges(graph, right) + size * _ROUNDED / _WORST
+        place = int(np.argmax(error / spread))
+        worst = max(worst, (float(error[place]), float(spread[place])), key=lambda w: w[0] / w[1])
+    return worst
+
+
+def in_columns(graph: Graph, values: NDArray[Any]) -> NDArray[np.float64]:
+    """Outputs ``(N, ...)`` as columns of one unit each: a table's features, else one."""
+    columns = math.prod(graph.spec.feature_shape) if by_column(graph) else 1
+    return values.astype(np.float64).reshape(-1, columns)
+
+
+def ranges(graph: Graph, wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of columns: greatest less least. Of a column of a table at least the deviation of the data in
+    it, so that one that hardly moves is not held to its noise; of all else at least its size."""
+    if by_column(graph):
+        scale = graph.spec.scale
+        least = np.asarray(scale) if isinstance(scale, list) else np.zeros(wanted.shape[1])
+    else:
+        least = np.abs(wanted).max(0)
+    return np.maximum(np.maximum(np.ptp(wanted, 0), least), 1e-30)
+
+
+def by_column(graph: Graph) -> bool:
+    """Whether outputs are rows of a table, in units of their own."""
+    spec = graph.spec
+    return graph.outputs == ("data",) and spec.kind in ("vector", "sequence")
 
 
 def _units(run: Run) -> str:
@@ -177,7 +218,8 @@ def _units(run: Run) -> str:
     if spec.kind == "audio":
         return f"waves in [-1, 1], {spec.sample_rate} samples per second"
     if spec.kind in ("image", "video"):
-        return f"{spec.low:g} (black) to {spec.high:g} (white)"
+        black, white = spec.shown
+        return f"{black:g} (black) to {white:g} (white)"
     return ", ".join(spec.columns) if spec.columns else "of the data"
 
 

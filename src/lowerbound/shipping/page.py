@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..data import Data
+from ..data import Data, DataSpec
 from ..errors import LowerboundError
 from ..exploring import facts
 from ..runs import EVALUATION, Run
 from ..training.state import WEIGHTS
 from . import held_out
 from .graphs import DecoderGraph, EncoderGraph, Graph
+from .inputs import numbers
 from .onnx_files import make_onnx
 from .smaller import Quantize, smaller, weights_bytes
 
@@ -159,14 +160,14 @@ def _contents(
         told |= {**found, "originals": sheet, "directions": held_out.directions(run)}
         arrays |= more
         if chosen.context:
-            arrays["given"] = chosen.context[0].double().numpy().astype(np.float32)
+            arrays["given"] = numbers(chosen.context[0])
         if len(chosen.positions) < chosen.of:
             notes.append(f"{len(chosen.positions):,} of {chosen.of:,} held-out examples")
     if hasattr(model, "prior"):
         codes, given = facts.codes_of_prior(run, _DRAWS)
         arrays["prior"] = codes.astype(np.float32)
         if given:
-            arrays["prior given"] = given[0].double().numpy().astype(np.float32)
+            arrays["prior given"] = numbers(given[0])
     if not arrays:
         raise LowerboundError(
             f"export: expected held-out examples or a prior for a page to begin with, came "
@@ -182,14 +183,24 @@ def _contents(
         "dimensions": held_out.dimensions(run, space),
         "conditions": facts.conditions(run, data),
     }
+    black, white = spec.shown
     told["shown"] = {
-        "low": spec.low,
-        "high": spec.high,
+        "low": black,
+        "high": white,
+        "grid": _grid(spec),
         "columns": list(spec.columns or ()),
         "rate": spec.sample_rate,
     }
     told["model"] = _model(run)
     return told, arrays
+
+
+def _grid(spec: DataSpec) -> list[float | None] | None:
+    """The least level, the step to the next, and the last where nothing lies beyond; as uploads
+    are taken (:func:`lowerbound.conditioning.on_levels`). None of continuous values."""
+    if spec.levels is None or isinstance(spec.step, list) or not spec.step > 0:
+        return None
+    return [spec.low, spec.step, None if spec.support == "real" else spec.high]
 
 
 def _data(run: Run, notes: list[str]) -> Data | None:
@@ -241,11 +252,11 @@ def _fresh(run: Run) -> bool:
 
 def _told(graph: Graph) -> dict[str, Any]:
     """Names and types of a network's inputs, in order."""
-    whole = {
-        each.name: {"shape": list(each.shape), "whole": each.dtype == torch.int64}
+    inputs = {
+        each.name: {"shape": list(each.shape), "type": str(each.dtype).removeprefix("torch.")}
         for each in graph.inputs
     }
-    return {"inputs": whole, "outputs": list(graph.outputs)}
+    return {"inputs": inputs, "outputs": list(graph.outputs)}
 
 
 def _bytes(content: bytes) -> NDArray[np.uint8]:

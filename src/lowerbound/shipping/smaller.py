@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from .graphs import PICTURED, Graph, examples
-from .onnx_files import OnnxFile, packages, session
+from .onnx_files import OnnxFile, by_column, in_columns, packages, ranges, session
 
 Quantize = Literal["auto", "none", "float16", "int8"]
 _LEAST = 1024  # numbers of a weight that is worth it
@@ -55,7 +55,10 @@ def smaller(file: OnnxFile, graph: Graph, how: Quantize) -> tuple[OnnxFile, str,
 
 
 def psnr(file: OnnxFile, graph: Graph) -> float:
-    """10 log10(range² / mean squared error) of the first output, dB, against torch in float32."""
+    """10 log10(range² / mean squared error) of the first output, dB, against torch in float32.
+
+    Of a table it is that of its worst column, each against its own range.
+    """
     given = examples(graph, _MEASURED, seed=7)
     with torch.no_grad():
         expected = graph(*given)
@@ -63,12 +66,15 @@ def psnr(file: OnnxFile, graph: Graph) -> float:
     names = [each.name for each in graph.inputs]
     feed = {n: g.numpy() for n, g in zip(names, given, strict=True)}
     came = session(file.content).run(None, feed)[0]
-    wanted = first.numpy().astype(np.float64)
-    spec = graph.spec
-    pictured = graph.outputs == ("data",) and spec.kind in PICTURED
-    spread = spec.high - spec.low if pictured else float(np.ptp(wanted))
-    error = float(np.square(wanted - came).mean())
-    return math.inf if error == 0 else 10.0 * math.log10(max(spread, 1e-30) ** 2 / error)
+    wanted, came = in_columns(graph, first.numpy()), in_columns(graph, came)
+    spec, spread = graph.spec, np.ptp(wanted, 0)
+    if graph.outputs == ("data",) and spec.kind in PICTURED:
+        spread = np.full(1, spec.shown[1] - spec.shown[0])
+    elif by_column(graph):
+        spread = ranges(graph, wanted)
+    share = np.square(wanted - came).mean(0) / np.maximum(spread, 1e-30) ** 2
+    worst = float(share.max())
+    return math.inf if worst == 0 else -10.0 * math.log10(worst)
 
 
 def _packed(file: OnnxFile, how: Literal["float16", "int8"]) -> OnnxFile:

@@ -218,7 +218,8 @@ function aboutOf(packed: Packed, numbers: number[], samples: boolean): About {
   const can = {
     map: map !== null && held_out >= 3,
     sliders: starts && about.dimensions.length > 0,
-    plane: starts && about.dimensions.length > 1,
+    // 49 tables or players are no plane to look at.
+    plane: starts && about.dimensions.length > 1 && about.kind === "image",
     morph: starts,
     attributes: directions !== null,
   };

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ...errors import LowerboundError
-from ..decoding import evaluating, home
+from ..decoding import batch, evaluating, home
 from ..likelihood import mixed, moved, own_noise, refuse_nan
 from .adapt import ACCEPTANCE, CHAINS, adapted
 from .hmc import Point, transition

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..decoding import evaluating, home
+from ..decoding import batch, evaluating, home
 from ..likelihood import mixed, own_noise
 from .ais import Anneal, Progress, anneal
 from .path import refuse
@@ -95,7 +95,7 @@ def simulated(model: Any, count: int, *context: Tensor, seed: int = 0) -> tuple[
         seed: of both.
     """
     like = torch.zeros(1)
-    device, dtype = home(model, like)
+    device, _ = home(model, like)
     with evaluating(model), own_noise(device):
         torch.manual_seed(mixed(seed, _SIMULATED))
         _, *c = batch(model, slice(None), like, *context)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...distributions import DiagonalNormal, sample_with_log_prob
 from ..codes import encode_all, normal_factors
-from ..decoding import evaluating, home
+from ..decoding import batch, evaluating, home
 
 Array = NDArray[Any]
 
@@ -69,7 +69,7 @@ def encode_examples(
         progress: called with (examples done, examples in all).
     """
     found = encode_all(model, x, *context, reconstruct=False, progress=progress)
-    device, dtype = home(model, x)
+    device, _ = home(model, x)
     draws, normals = [], []
     devices = [device] if device.type == "cuda" else []
     with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices):

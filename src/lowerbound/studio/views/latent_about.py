@@ -62,7 +62,7 @@ def about(run: Run) -> dict[str, Any]:
         "text": side == "captions",
         "held_out": held_out,
         "conditions": facts.conditions(run, data),
-        "files": list(suffixes(spec)) if spec.kind != "sequence" else [".npy"],
+        "files": list(suffixes(spec)),
         "dimensions": [],
         "ways": list(WAYS[:1]),
         "colours": _colours(run, data) if encodes else [],

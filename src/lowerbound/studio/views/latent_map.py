@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +12,11 @@ from numpy.typing import NDArray
 
 from ...errors import LowerboundError
 from ...evaluation.chosen import Chosen
+from ...exploring.bounds import bounds
 from ...exploring.codes import colour_values
 from ...exploring.examples import examples_of
 from ...latent import (
     LatentMap,
-    bounds_of,
     latent_map,
     nearest_rows,
     reconstruction_errors,
@@ -31,7 +32,10 @@ Array = NDArray[Any]
 
 MOST = 20_000  # points
 _METHODS = ("auto", "raw", "pca", "umap")
-_MEASURES = {"bound": bounds_of, "error": reconstruction_errors}
+_MEASURES: dict[str, Callable[..., Array]] = {
+    "bound": bounds,
+    "error": lambda run, *x: reconstruction_errors(run.model, *x),
+}
 _LATE = ("density", *_MEASURES)  # colours that come when all points are there
 _SECONDS = 0.7  # that a reply waits for more points
 _NEAR = 4  # points by which a place on a map without axes is known
@@ -193,7 +197,7 @@ def _labelled(run: Run) -> bool:
 
 def _measuring(run: Run, chosen: Chosen, colour: str) -> Growing:
     def work(rows: Array) -> Array:
-        return _MEASURES[colour](run.model, chosen.x[rows], *(c[rows] for c in chosen.context))
+        return _MEASURES[colour](run, chosen.x[rows], *(c[rows] for c in chosen.context))
 
     return Growing(len(chosen.x), work)
 
