@@ -36,8 +36,12 @@ ARGUMENTS = {
     "example": "An image or clip (.gif) of the data's size, or a .npy; of a clip also the number "
     "of a held-out one.",
 }
-_END = "An image of any size, a .npy, the number of a held-out example, or prior:SEED."
-ARGUMENTS |= {"ends": _END, "a": _END, "b": _END, "c": _END}
+_TAKEN = (
+    "The number of a held-out example; an image of any size, a .wav, a .gif, a row of a table (.csv, "
+    "or 1.5,2,0), a .npy of a datum or a code; or prior:SEED."
+)
+ARGUMENTS |= dict.fromkeys(("ends", "a", "b", "c"), _TAKEN)
+ARGUMENTS |= {f"{verb}.example": _TAKEN for verb in ("traverse", "plane", "vary", "edit", "search")}
 SHORT = {"out": "-o"}
 # Python's parameter names have no dot: `likelihood.sigma` is bound as `likelihood__sigma`.
 DOT = "__"
