@@ -22,6 +22,7 @@ Given = Mapping[str, Any] | Sequence[Any] | str | float | None
 
 #: What is missing, of a run that was trained with masks that are drawn.
 DEFAULT_MASK = "right"
+_NAMED = 12  # columns of a table that a message lists
 
 
 class Completion(NamedTuple):
@@ -203,11 +204,20 @@ def example_of(run: Run, example: Any) -> Tensor:
     if tuple(found.shape) != shape:
         raise LowerboundError(
             f"expected an example of shape {shape}, as {run.path} was trained on, came "
-            f"{tuple(found.shape)} in {name}; crop and scale it"
+            f"{tuple(found.shape)} in {name}; {_advice(spec)}"
         )
     if found.dtype.kind not in "biuf" or not np.isfinite(found).all():
         raise LowerboundError(f"expected finite numbers in {name}, came {found.dtype}")
     return torch.from_numpy(np.ascontiguousarray(found))
+
+
+def _advice(spec: DataSpec) -> str:
+    """What to do about an example of another shape."""
+    if spec.kind in ("image", "video"):
+        return "crop and scale it"
+    if spec.columns and len(spec.columns) <= _NAMED:
+        return f"pass {len(spec.columns)} numbers: {', '.join(spec.columns)}"
+    return "pass one of that shape"
 
 
 def on_levels(spec: DataSpec, pixels: np.ndarray) -> np.ndarray:

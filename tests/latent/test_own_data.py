@@ -87,3 +87,14 @@ def test_labels_are_attributes_once(here: Path, capsys: pytest.CaptureFixture[st
     assert main(["attributes", str(run.path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["attributes"]
     assert [row["name"] for row in told] == ["low"]
+
+
+def test_a_row_of_other_columns_is_told_which(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    lines = ["height,weight,age", *(",".join(f"{v:.3f}" for v in row) for row in rows)]
+    Path("people.csv").write_text("\n".join(lines) + "\n")
+    run = lb.train("people.csv", "vae", out="run", latent_dim=2, hidden=(4,), steps=2, **QUICK)
+    assert main(["vary", str(run.path), "1,2"]) == 2
+    assert "pass 3 numbers: height, weight, age" in capsys.readouterr().err

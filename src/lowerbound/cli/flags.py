@@ -37,8 +37,8 @@ ARGUMENTS = {
     "of a held-out one.",
 }
 _TAKEN = (
-    "The number of a held-out example; an image of any size, a .wav, a .gif, a row of a table (.csv, "
-    "or 1.5,2,0), a .npy of a datum or a code; or prior:SEED."
+    "The number of a held-out example; an image of any size, a .wav, a .gif, a row of a table "
+    "(.csv, or 1.5,2,0), a .npy of a datum or a code; or prior:SEED."
 )
 ARGUMENTS |= dict.fromkeys(("ends", "a", "b", "c"), _TAKEN)
 ARGUMENTS |= {f"{verb}.example": _TAKEN for verb in ("traverse", "plane", "vary", "edit", "search")}
