@@ -13,7 +13,7 @@ from .autoregressive import Autoregressive
 from .conditioning import Completion
 from .data import Prepare, side_of
 from .data.arrays import as_numpy
-from .data.video import gif_frames
+from .data.video import clip_frames
 from .errors import LowerboundError
 from .runs import Run
 
@@ -148,10 +148,10 @@ def clip_of(run: Run, example: Any) -> tuple[np.ndarray, int | None]:
     if isinstance(example, str | Path) and Path(example).suffix.lower() != ".npy":
         path = Path(example).expanduser()
         if not path.is_file():
-            raise LowerboundError(f"expected a .gif or a .npy, came no such file: {path}")
-        found = gif_frames(lambda name: path.read_bytes(), path.name)
+            raise LowerboundError(f"expected a .gif, a .mp4 or a .npy, came no such file: {path}")
+        found = clip_frames(lambda name: path.read_bytes(), path.name)
         if isinstance(found, str):
-            raise LowerboundError(f"{path} does not open as a .gif ({found})")
+            raise LowerboundError(f"{path} does not open as a clip ({found})")
         pixels = np.stack(found).astype(np.float32)
         if shape[1] == 3 and pixels.shape[-1] == 1:
             pixels = np.repeat(pixels, 3, -1)

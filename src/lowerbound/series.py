@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .data import sequences, tables
 from .data.arrays import as_numpy
-from .data.video import gif_frames
+from .data.video import clip_frames
 from .errors import LowerboundError
 from .runs import Run
 
@@ -121,7 +121,7 @@ def _read(
                 )
         return rows.array[None].astype(np.float32), times, table.columns
     if path.suffix.lower() == ".gif":
-        frames = gif_frames(lambda name: path.read_bytes(), path.name)
+        frames = clip_frames(lambda name: path.read_bytes(), path.name)
         if isinstance(frames, str):
             raise LowerboundError(f"{path} does not open as a .gif ({frames})")
         pixels = np.moveaxis(np.stack(frames), -1, 1)

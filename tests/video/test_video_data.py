@@ -12,7 +12,7 @@ from PIL import Image
 
 import lowerbound as lb
 from lowerbound.data import Prepare
-from lowerbound.data.video import gif_frames
+from lowerbound.data.video import clip_frames
 from lowerbound.errors import LowerboundError
 from lowerbound.plots.animation import gif
 
@@ -92,7 +92,7 @@ def test_splits_by_folder_and_a_folder_of_first_frames(tmp_path: Path) -> None:
 def test_gif_round_trip_keeps_every_value(channels: int) -> None:
     x = RANDOM.integers(0, 256 if channels == 1 else 5, (6, channels, 11, 13), dtype=np.uint8)
     x = x * (1 if channels == 1 else 60)
-    found = gif_frames(lambda name: gif(x), "x.gif")
+    found = clip_frames(lambda name: gif(x), "x.gif")
     assert isinstance(found, list)
     assert np.array_equal(np.moveaxis(np.stack(found), -1, 1), x)
 

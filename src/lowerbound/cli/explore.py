@@ -130,8 +130,8 @@ def interpolate(
         steps: with its two ends.
         given: of a conditional run, the condition of all, as in sample; by default it goes from
             that of one held-out example to that of the next.
-        out: file to write: .png (a strip), .gif (a film), .npy, of sound .wav, of tables .csv; the
-            default is interpolation.png (.gif of clips, …) among the run's pictures.
+        out: file to write: .png (a strip), .gif or .mp4 (a film), .npy, of sound .wav, of tables
+            .csv; the default is interpolation.png (.gif of clips, …) among the run's pictures.
         recipe: the function that built the model, as file.py:function, if it was one of your own: a
             file that a run names is not run unless you name it, too.
         json: print the report as JSON.

@@ -1,4 +1,4 @@
-"""Folders and zips of clips: animated GIFs, or a folder of frames each; class folders are labels.
+"""Folders and zips of clips: GIFs, movies, or a folder of frames each; class folders are labels.
 
 A clip is (F, C, H, W), frames first: the frames of a clip fold into a batch of images without a
 copy, and codes in the order of the array are codes in the order of time.
@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image, ImageSequence
 
+from lowerbound import movies
 from lowerbound.data import images
 from lowerbound.data.arrays import ArrayRows
 from lowerbound.data.decode import (
@@ -35,8 +36,10 @@ _BLINKS = 2  # frames from which a GIF is a clip
 
 
 def holds_clips(path: Path) -> bool:
-    """Whether all images of a folder or zip are GIFs, the first of which is animated."""
+    """Whether there are movies in a folder or zip, or all images are GIFs, the first animated."""
     files = folder_files(path) if path.is_dir() else archive_files(path)
+    if any(PurePosixPath(name).suffix.lower() in movies.SUFFIXES for name in files.names):
+        return True
     found = sorted(n for n in files.names if PurePosixPath(n).suffix.lower() in images.SUFFIXES)
     if not found or any(PurePosixPath(name).suffix.lower() != ".gif" for name in found):
         return False
@@ -75,10 +78,10 @@ def read(
 ) -> Source:
     """A folder or zip of clips.
 
-    A GIF with several frames is a clip, and so is a folder that holds images directly, in the order
-    of the numbers in their names. ``class/clip.gif`` and ``class/clip/frame.png`` are labelled with
-    the class; ``train/`` and ``test/`` above are the split. Grey and colour clips together are all
-    read as colour.
+    A GIF with several frames is a clip, a movie (.mp4, …) is, and so is a folder that holds images
+    directly, in the order of the numbers in their names. ``class/clip.gif`` and
+    ``class/clip/frame.png`` are labelled with the class; ``train/`` and ``test/`` above are the
+    split. Grey and colour clips together are all read as colour.
 
     Args:
         path: of the folder or zip.
@@ -95,7 +98,7 @@ def read(
     reader = Reader(files, size, frames)
     if not reader.frames_of:
         raise LowerboundError(
-            f"expected clips (animated .gif, or folders of frames) in {path}, came "
+            f"expected clips (animated .gif, .mp4, or folders of frames) in {path}, came "
             f"{f'{len(files.names)} other files' if files.names else 'nothing'}: pass a folder or "
             "zip of clips"
         )
@@ -202,7 +205,7 @@ class Reader:
         """Frames (F, H, W, 1 or 3), or the reason why there are none."""
         files = self.frames_of[name]
         if files == [name]:
-            found = gif_frames(self.files.read, name, self.size)
+            found = clip_frames(self.files.read, name, self.size)
         else:
             found = []
             for file in files:
@@ -228,8 +231,8 @@ class Reader:
         return np.stack(found)
 
 
-def gif_frames(read, name: str, size: Size | None = None) -> list[np.ndarray] | str:
-    """The frames of an animated image, uint8 (H, W, 1) where all are grey, else (H, W, 3).
+def clip_frames(read, name: str, size: Size | None = None) -> list[np.ndarray] | str:
+    """The frames of a GIF or a movie, uint8 (H, W, 1) where all are grey, else (H, W, 3).
 
     A frame that is shown twice as long as the shortest stands there twice: equal frames in a row
     are written as one, by Pillow among others.
@@ -242,6 +245,8 @@ def gif_frames(read, name: str, size: Size | None = None) -> list[np.ndarray] | 
     Returns:
         the frames, or the reason why it does not open.
     """
+    if PurePosixPath(name).suffix.lower() in movies.SUFFIXES:
+        return _movie_frames(read(name), size)
     try:
         with Image.open(io.BytesIO(read(name))) as image:
             found, shown = [], []
@@ -254,17 +259,31 @@ def gif_frames(read, name: str, size: Size | None = None) -> list[np.ndarray] | 
     shortest = min(shown)
     times = [round(each / shortest) if shortest else 1 for each in shown]
     found = [frame for frame, many in zip(found, times, strict=True) for _ in range(many)]
-    if all((frame == frame[..., :1]).all() for frame in found):
-        return [frame[..., :1] for frame in found]
-    return found
+    return _grey(found)
+
+
+def _movie_frames(content: bytes, size: Size | None) -> list[np.ndarray] | str:
+    found = movies.frames_of(content)
+    if isinstance(found, str) or not found:
+        return found or "no frames"
+    if size is not None:
+        found = [np.asarray(fitted(Image.fromarray(frame), size)) for frame in found]
+    return _grey(found)
+
+
+def _grey(frames: list[np.ndarray]) -> list[np.ndarray]:
+    """With one channel, where all of them are grey."""
+    if all((frame == frame[..., :1]).all() for frame in frames):
+        return [frame[..., :1] for frame in frames]
+    return frames
 
 
 def _clips(names: Sequence[str]) -> dict[str, list[str]]:
-    """The clips among files: a GIF is one, and so is a folder of other images."""
+    """The clips among files: a GIF or a movie is one, and so is a folder of other images."""
     found: dict[str, list[str]] = {}
     for name in sorted(names, key=_natural):
         path = PurePosixPath(name)
-        if path.suffix.lower() == ".gif":
+        if path.suffix.lower() in (".gif", *movies.SUFFIXES):
             found[name] = [name]
         elif path.suffix.lower() in images.SUFFIXES:
             found.setdefault(str(path.parent), []).append(name)

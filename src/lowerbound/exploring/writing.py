@@ -26,8 +26,8 @@ _STRIPS = 12  # clips that are drawn as strips
 def suffixes(spec: DataSpec) -> tuple[str, ...]:
     """What decoded data may be written as, the best first."""
     return {
-        "image": (".png", ".gif", ".npy"),
-        "video": (".gif", ".png", ".npy"),
+        "image": (".png", ".gif", ".mp4", ".npy"),
+        "video": (".gif", ".mp4", ".png", ".npy"),
         "audio": (".wav", ".png", ".npy"),
         "vector": (".csv", ".png", ".npy"),
         "tokens": (".csv", ".png", ".npy"),
@@ -64,8 +64,9 @@ def write_cells(
 ) -> Path:
     """Write decoded data in rows and columns.
 
-    A .png shows all of them; a .gif of images is a film through the columns, the rows side by side,
-    and of clips plays them at once; a .wav plays them one after the other; a .csv has a line each.
+    A .png shows all of them; a .gif or .mp4 of images is a film through the columns, the rows side
+    by side, and of clips plays them at once; a .wav plays them one after the other; a .csv has a
+    line each.
 
     Args:
         path: of the file.
@@ -92,8 +93,8 @@ def write_cells(
     if suffix == ".wav":
         waves = listening.waves_of(values.reshape(-1, values.shape[-1]))
         return listening.save(path, list(waves), listening.rate_of(spec))
-    if suffix == ".gif":
-        return write_out(path, _film(spec, values))
+    if suffix in (".gif", ".mp4"):
+        return write_out(path, _film(spec, values, suffix))
     figure = _figure(run, values, title, rows, columns, xlabel, ylabel)
     return write_out(path, plots.to_png(figure))
 
@@ -125,16 +126,17 @@ def unit(spec: DataSpec, values: Array) -> Array:
     return shown if channels in (1, 3) else shown[..., : 3 if channels > 3 else 1, :, :]
 
 
-def _film(spec: DataSpec, values: Array) -> bytes:
+def _film(spec: DataSpec, values: Array, suffix: str) -> bytes:
+    film = plots.gif if suffix == ".gif" else plots.movie
     shown = unit(spec, values)
     if spec.kind == "video":
         clips = shown.reshape(-1, *shown.shape[2:])
         columns = values.shape[1]
         scale = plots.enlarged(clips, columns)
-        return plots.gif(clips, columns=columns, scale=scale, seconds=_CLIP_SECONDS)
+        return film(clips, columns=columns, scale=scale, seconds=_CLIP_SECONDS)
     # There and back again, so that it goes round without a jump.
     there = np.concatenate([shown, shown[:, -2:0:-1]], 1)
-    return plots.gif(there, scale=plots.enlarged(there), seconds=_SECONDS)
+    return film(there, scale=plots.enlarged(there), seconds=_SECONDS)
 
 
 def _figure(

@@ -4,7 +4,7 @@ Only matplotlib's object interface is used, on its Agg canvas: no global figure,
 that a user's own pyplot session would notice.
 """
 
-from .animation import enlarged, gif, strips
+from .animation import enlarged, gif, movie, strips
 from .beside import FEW_COLUMNS, against, traces
 from .cells import cells, profiles
 from .curves import latent_usage, learning_curves, worth_curves
@@ -38,6 +38,7 @@ __all__ = [
     "manifold",
     "marginals",
     "mixture",
+    "movie",
     "pairs",
     "places",
     "profiles",

@@ -1,4 +1,4 @@
-"""Clips as animated GIFs: one as it is, several side by side; and their frames in a row."""
+"""Clips as GIFs and movies, one or several side by side; and their frames in a row."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from .. import movies
 from ..errors import LowerboundError
 from .images import frame_rows, image_array
 
@@ -38,23 +39,11 @@ def gif(clips: Array, *, seconds: float = 0.1, columns: int | None = None, scale
     Raises:
         LowerboundError: no clips of one or three channels.
     """
-    clips = np.asarray(clips)
-    clips = clips[None] if clips.ndim == 4 else clips
-    if clips.ndim != 5 or clips.shape[2] not in (1, 3) or 0 in clips.shape:
-        raise LowerboundError(
-            f"expected clips of shape (N, frames, 1 or 3, height, width), got {clips.shape}"
-        )
-    values = clips / 255.0 if clips.dtype == np.uint8 else clips
-    columns = columns or math.ceil(math.sqrt(len(clips)))
-    gap = 0 if len(clips) == 1 else max(1, round(clips.shape[-1] / 16))
-    sheets = [image_array(values[:, at], columns, gap) for at in range(clips.shape[1])]
-    if clips.shape[2] == 1:
+    sheets = _sheets(clips, columns, scale)
+    if sheets.shape[-1] == 1:
         frames = [Image.fromarray(sheet[..., 0]) for sheet in sheets]
     else:
         frames = [_indexed(sheet) for sheet in sheets]
-    if scale > 1:
-        size = (frames[0].width * scale, frames[0].height * scale)
-        frames = [frame.resize(size, Image.Resampling.NEAREST) for frame in frames]
     buffer = io.BytesIO()
     frames[0].save(
         buffer,
@@ -66,6 +55,39 @@ def gif(clips: Array, *, seconds: float = 0.1, columns: int | None = None, scale
         optimize=False,
     )
     return buffer.getvalue()
+
+
+def movie(
+    clips: Array, *, seconds: float = 0.1, columns: int | None = None, scale: int = 1
+) -> bytes:
+    """The same as an .mp4.
+
+    Args:
+        clips: see :func:`gif`.
+        seconds: that a frame is shown.
+        columns: clips in a row.
+        scale: how many pixels wide a pixel becomes.
+
+    Raises:
+        LowerboundError: no clips of one or three channels, or PyAV is not installed.
+    """
+    sheets = _sheets(clips, columns, scale)
+    return movies.mp4(np.broadcast_to(sheets, (*sheets.shape[:-1], 3)), seconds)
+
+
+def _sheets(clips: Array, columns: int | None, scale: int) -> Array:
+    """All clips side by side, frame by frame, uint8 ``(F, H, W, 1 or 3)``."""
+    clips = np.asarray(clips)
+    clips = clips[None] if clips.ndim == 4 else clips
+    if clips.ndim != 5 or clips.shape[2] not in (1, 3) or 0 in clips.shape:
+        raise LowerboundError(
+            f"expected clips of shape (N, frames, 1 or 3, height, width), got {clips.shape}"
+        )
+    values = clips / 255.0 if clips.dtype == np.uint8 else clips
+    columns = columns or math.ceil(math.sqrt(len(clips)))
+    gap = 0 if len(clips) == 1 else max(1, round(clips.shape[-1] / 16))
+    sheets = np.stack([image_array(values[:, at], columns, gap) for at in range(clips.shape[1])])
+    return sheets.repeat(scale, 1).repeat(scale, 2)[..., : clips.shape[2]]
 
 
 def enlarged(clips: Array, columns: int | None = None) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import LowerboundError
 
 SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff",
+    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".mp4",
     ".wav", ".flac", ".npy", ".npz", ".csv", ".txt", ".zip",
 )  # fmt: skip
 _KEPT = 64

@@ -37,7 +37,7 @@ const t = words(
 
 const ACCEPTS: Record<About["kind"], string> = {
   image: ".png,.jpg,.jpeg,.webp,.bmp,.gif,.tif,.tiff,.npy",
-  video: ".gif,.npy",
+  video: ".gif,.mp4,.npy",
   audio: ".wav,.flac,.npy",
   vector: ".csv,.npy",
   tokens: ".csv,.npy",

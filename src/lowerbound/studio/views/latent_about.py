@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from ... import exploring
+from ... import exploring, movies
 from ...data import Data
 from ...errors import LowerboundError
 from ...exploring import facts
@@ -62,7 +62,7 @@ def about(run: Run) -> dict[str, Any]:
         "text": side == "captions",
         "held_out": held_out,
         "conditions": facts.conditions(run, data),
-        "files": list(suffixes(spec)),
+        "files": [each for each in suffixes(spec) if each != ".mp4" or movies.installed()],
         "dimensions": [],
         "ways": list(WAYS[:1]),
         "colours": _colours(run, data) if encodes else [],

@@ -29,6 +29,7 @@ Array = NDArray[Any]
 _KINDS = {
     ".png": "image/png",
     ".gif": "image/gif",
+    ".mp4": "video/mp4",
     ".wav": "audio/wav",
     ".csv": "text/csv",
     ".npy": "application/octet-stream",
