@@ -360,7 +360,7 @@ def test_an_attribute_of_one_example_is_left_out_by_its_name(
         ("vary RUN code.npy", "expected an example, came a code"),
         ("interpolate RUN 3", "at least 2 ends and 2 steps, came 1"),
         ("interpolate RUN 3 prior:x", "expected prior or prior:SEED"),
-        ("interpolate RUN 3 4 -o o.mp4", "ends in .png, .gif or .npy"),
+        ("interpolate RUN 3 4 -o o.mov", "ends in .png, .gif, .mp4 or .npy"),
         ("interpolate RUN 3 4 --path round", "Invalid value"),
         ("traverse RUN --dimensions 99", "dimensions from 0 to 23, came [99]"),
         ("plane RUN --right smile", "two directions, came one; pass --right and --up"),
