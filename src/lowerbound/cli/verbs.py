@@ -156,7 +156,7 @@ def evaluate(
     except KeyboardInterrupt:
         console.note(_stopped(Path(run).expanduser(), ais))
         return INTERRUPTED
-    now = effort(result.to_json())
+    now = effort({"data": result.data, **result.to_json()})
     before = kept(Path(run).expanduser(), now)
     if before is not None:
         console.note(f"{run} keeps its evaluation and report of {before}: these are of {now}")
