@@ -345,7 +345,9 @@ def _stop_signal(launched: bool) -> Generator[Callable[[], bool]]:
             return
         asked.set()
         for known, handler in kept.items():
-            signal.signal(known, handler)
+            # Of a run that a script put behind itself Ctrl-C is ignored, but not the second of two.
+            deaf = known == signal.SIGINT and handler is signal.SIG_IGN
+            signal.signal(known, signal.default_int_handler if deaf else handler)
 
     for number in kept:
         signal.signal(number, ask)

@@ -28,6 +28,8 @@ MOST = 2  # at a time of each sort: this machine has other things to do
 _KEPT = 40  # jobs that have ended
 _TAIL = 16_384  # bytes of a log
 _PATIENCE = 0.7  # seconds that a studio that ends waits for its jobs to have saved
+#: Whether this process, and so its jobs, hear Ctrl-C: one that a script put behind itself does not.
+_HEARD = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 _STOPPED = (130, -signal.SIGINT, -signal.SIGTERM)
 
 #: Those that a studio which has ended did not wait for; they are told, and end by themselves.
@@ -219,7 +221,7 @@ class Jobs:
         """Ask it to save and stop; asked twice it stops at once."""
         job = self.get(id)
         if job.running:
-            number = signal.SIGTERM if job.asked else signal.SIGINT
+            number = signal.SIGTERM if job.asked or not _HEARD else signal.SIGINT
             job.asked = True
             with contextlib.suppress(ProcessLookupError):
                 job.process.send_signal(number)
