@@ -134,17 +134,17 @@ def take_all(
 def examples_of(run: Run, limit: int | None, *, train: bool = False) -> Chosen:
     """Some examples of a run and their contexts, prepared once; see `choose_examples`."""
     known = _KEPT.setdefault(run, {})
+    split = run.data().train if train else run.data().test
+    limit = None if limit is None or limit >= len(split) else limit
     if (limit, train) not in known:
-        data = run.data()
-        split = data.train if train else data.test
-        if train and limit is not None and limit < len(split):
+        if train and limit is not None:
             # Only these: the whole split may take long to read.
             order = torch.randperm(len(split), generator=torch.Generator().manual_seed(_SEED))
             rows = order[:limit]
             x = Prepare(run.spec)(split.stored(rows), torch.Generator().manual_seed(_SEED))
             context = held_out_contexts(run.model, x, split, rows)
             known[limit, train] = Chosen(x, context, rows.numpy(), len(split))
-        elif limit is not None and limit < len(split) and _kept_whole(run, split):
+        elif limit is not None and _kept_whole(run, split):
             whole = examples_of(run, None)
             known[limit, train] = part_of(whole, shuffled(len(split))[:limit])
         else:

@@ -132,8 +132,17 @@ def placed(
             count = len(chosen.x)
             raise LowerboundError(f"map: expected at least 3 held-out examples, came {count}")
 
+        # What is known of one number of points is so of any other.
+        kept: dict[int, Array] = opened.known.setdefault("code of", {})
+
         def encode(rows: Array) -> Array:
-            return space.encode(chosen.x[rows], *(each[rows] for each in chosen.context))
+            positions = chosen.positions[rows].tolist()
+            new = [k for k, position in enumerate(positions) if position not in kept]
+            if new:
+                x = chosen.x[rows[new]]
+                codes = space.encode(x, *(each[rows[new]] for each in chosen.context))
+                kept.update(zip((positions[k] for k in new), codes, strict=True))
+            return np.stack([kept[position] for position in positions])
 
         return chosen, Growing(len(chosen.x), encode)
 
