@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from .smaller import Quantize, smaller
 
 Format = Literal["html", "onnx", "torch", "npz"]
 FORMATS: tuple[str, ...] = get_args(Format)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -157,17 +158,23 @@ def _graphs(run: Run) -> tuple[dict[str, Graph], list[str]]:
     return found, notes
 
 
-def _onnx(run: Run, target: Path, quantize: Quantize, title: str | None) -> Exported:
-    graphs, notes = _graphs(run)
-    contents, errors, how, quality = {}, {}, {}, {}
+def _parts(
+    run: Run, graphs: Mapping[str, Graph], notes: list[str], make: Callable[[Graph, Run, str], T]
+) -> Iterator[tuple[str, Graph, T]]:
+    """What `make` makes of each part; without an encoder, and a note, where that cannot be."""
     for part, graph in graphs.items():
         try:
-            made = make_onnx(graph, run, part)
+            yield part, graph, make(graph, run, part)
         except LowerboundError as error:
             if part == "decoder":
                 raise
             notes.append(f"no encoder: {error}")
-            continue
+
+
+def _onnx(run: Run, target: Path, quantize: Quantize, title: str | None) -> Exported:
+    graphs, notes = _graphs(run)
+    contents, errors, how, quality = {}, {}, {}, {}
+    for part, graph, made in _parts(run, graphs, notes, make_onnx):
         asked: Quantize = "none" if quantize == "auto" else quantize
         found, how[part], quality[part] = smaller(made, graph, asked)
         contents[f"{part}.onnx"], errors[part] = found.content, made.error
@@ -182,15 +189,8 @@ def _torch(run: Run, target: Path, quantize: Quantize, title: str | None) -> Exp
         )
     graphs, notes = _graphs(run)
     contents = {}
-    for part, graph in graphs.items():
+    for part, _, traced in _parts(run, graphs, notes, program):
         content = io.BytesIO()
-        try:
-            traced = program(graph, run, part)
-        except LowerboundError as error:
-            if part == "decoder":
-                raise
-            notes.append(f"no encoder: {error}")
-            continue
         with _quiet():
             torch.export.save(traced, content)
         contents[f"{part}.pt2"] = content.getvalue()
