@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_LEAST = 256  # rows of a part; as many as a model takes at once
-_SECONDS = 0.25  # a part takes at least so long; between two of them others may compute
+_LEAST = 64  # rows of the first part, which somebody waits for before an empty map
+_SECONDS = 0.25  # parts grow until one takes so long; between two of them others may compute
 
 
 class Growing:
@@ -25,7 +25,7 @@ class Growing:
     >>> found.grow(threading.Lock(), until=0.0)
     >>> complete, rows, values = found.now()
     >>> complete, len(rows), bool((values == rows * 0.5).all())
-    (False, 256, True)
+    (False, 64, True)
     >>> found.grow(threading.Lock())
     >>> complete, rows, values = found.now()
     >>> complete, values[:3].tolist()
@@ -63,8 +63,10 @@ class Growing:
 
         Args:
             lock: held while a part is found.
-            until: of `time.monotonic`.
+            until: of `time.monotonic`; the very first part is not waited with.
         """
+        if until is not None and not self._done:
+            until = 0.0
         while not self.complete:
             with lock:
                 if self.complete:  # by somebody else
