@@ -57,6 +57,14 @@ def test_each_low_bit_is_fair() -> None:
         assert abs(ones - COUNT / 2) < 4 * math.sqrt(COUNT / 4)
 
 
+def test_many_numbers_are_drawn_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = torch.tensor([3, -7], dtype=torch.int32)
+    monkeypatch.setattr(noise, "_BLOCK", 1 << 20)
+    expected = noise._unit(10_007, keys)
+    monkeypatch.setattr(noise, "_BLOCK", 1000)
+    assert torch.equal(noise._unit(10_007, keys), expected)
+
+
 def test_the_same_seed_draws_the_same() -> None:
     torch.manual_seed(3)
     first, second = noise.uniform((5, 7), CPU), noise.uniform((5, 7), CPU)
