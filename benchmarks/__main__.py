@@ -35,6 +35,8 @@ RESULTS = (
     "vae_against_gan",
     "stackgan",
     "oscillator",
+    "maze",
+    "moving_digits",
     "belief_memory",
     "jump_cost",
     "give_away",

@@ -61,8 +61,8 @@ def main(argv: Sequence[str]) -> int:
             for number in range(count)
         ]
     )
-    kept = [_keeps(each, clips, given.frames) for each in (made, clips)]
-    errors = [np.abs(_moved(each, given.frames) - _moved(clips, given.frames)) for each in (made,)]
+    kept = [keeps(each, clips, given.frames) for each in (made, clips)]
+    errors = [np.abs(moved(each, given.frames) - moved(clips, given.frames)) for each in (made,)]
     rate = lb.encode(run, data, split="test", limit=count).about
     span = run.spec.high - run.spec.low
     pairs = np.stack([clips[:12], made[:12]], 1).reshape(-1, *clips.shape[1:]) / span
@@ -95,17 +95,22 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _moved(clips: np.ndarray, frames: int) -> np.ndarray:
-    """Pixels to the right in a frame, on average over those after the given ones, (N,)."""
-    mass = np.clip(clips[:, frames - 1 :, 0], 0, None).sum(-2)  # (N, F, W)
+def places(clips: np.ndarray) -> np.ndarray:
+    """Where the centre of mass is across, around the circle, of each frame, pixels, (N, F)."""
+    mass = np.clip(clips[:, :, 0], 0, None).sum(-2)  # (N, F, W)
     width = mass.shape[-1]
     turn = np.exp(2j * np.pi * np.arange(width) / width)
-    at = np.angle((mass * turn).sum(-1)) * width / (2 * np.pi)
-    steps = (np.diff(at, axis=1) + width / 2) % width - width / 2
-    return steps.mean(1)
+    return np.angle((mass * turn).sum(-1)) * width / (2 * np.pi)
 
 
-def _keeps(made: np.ndarray, clips: np.ndarray, frames: int) -> np.ndarray:
+def moved(clips: np.ndarray, frames: int) -> np.ndarray:
+    """Pixels to the right in a frame, on average over those after the given ones, (N,)."""
+    width = clips.shape[-1]
+    steps = np.diff(places(clips[:, frames - 1 :]), axis=1)
+    return ((steps + width / 2) % width - width / 2).mean(1)
+
+
+def keeps(made: np.ndarray, clips: np.ndarray, frames: int) -> np.ndarray:
     """Whether each moves as its clip does, bool (N,)."""
-    expected = _moved(clips, frames)
-    return _moved(made, frames) * np.sign(expected) >= 0.5 * np.abs(expected)
+    expected = moved(clips, frames)
+    return moved(made, frames) * np.sign(expected) >= 0.5 * np.abs(expected)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lowerbound.data import avatars, dsprites, formats, images, moving_digits, series, toys
+from lowerbound.data import avatars, dsprites, formats, images, maze, moving_digits, series, toys
 from lowerbound.data.arrays import ArrayRows, read_array
 from lowerbound.data.splits import Source
 from lowerbound.errors import LowerboundError
@@ -17,7 +17,7 @@ from lowerbound.errors import LowerboundError
 DATA_DIR = "LOWERBOUND_DATA"
 EMBEDDED = ("digits", "iris", "wine", "breast-cancer")  # scikit-learn's, no network
 # Functions of the index or of a seed, no file.
-MADE = {"dsprites": dsprites.source, **series.MADE, **toys.MADE}
+MADE = {"dsprites": dsprites.source, "maze": maze.source, **series.MADE, **toys.MADE}
 DRAWN = {"avatars": avatars.source}  # the same, at any size
 
 
