@@ -33,6 +33,7 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--width", type=int, default=32, help="of the belief")
     found.add_argument("--jump", default="1-10:0.5,1-120:0.5", help="of td-vae")
     found.add_argument("--examples", type=int, default=4000, help="oscillators, of each split")
+    found.add_argument("--beta-share", type=float, default=0.5, help="of td-vae")
     found.add_argument("--learning-rate", type=float, default=3e-3)
     found.add_argument("--threads", type=int, default=1)
     given = found.parse_args(argv)
@@ -100,8 +101,9 @@ def _td_vae(train: Any, test: Any, given: Any, seed: int) -> tuple[Any, Any]:
     with tempfile.TemporaryDirectory() as folder:
         run = lb.train(
             {"x_train": train, "x_test": test}, "td-vae", out=Path(folder) / "run", jump=given.jump,
-            belief="lstm", belief_width=given.width, steps=given.steps, batch_size=32, seed=seed,
-            learning_rate=given.learning_rate, threads=given.threads, progress=False,
+            belief="lstm", belief_width=given.width, belief_span=_EDGES[-1], steps=given.steps,
+            beta_share=given.beta_share, batch_size=32, seed=seed, progress=False,
+            learning_rate=given.learning_rate, threads=given.threads,
         )  # fmt: skip
         model: Any = run.model.eval()
         prepare = Prepare(run.spec)
@@ -122,7 +124,7 @@ def _next_step(train: Any, test: Any, given: Any, seed: int) -> tuple[Any, Any]:
 
     torch.manual_seed(seed)
     x = torch.from_numpy((train - train.mean()) / train.std())
-    goes = memory("lstm", 1, given.width)
+    goes = memory("lstm", 1, given.width, span=_EDGES[-1])
     family = DiagonalGaussian(1)
     head = Head(Gated(given.width, family.raw_shape, (64,)), family)
     parts = [*goes.parameters(), *head.parameters()]

@@ -25,19 +25,27 @@ class Recurrent(nn.Module):
         width: numbers of the state, which is the belief.
         kind: ``gru`` or ``lstm``; of the latter the cell's state stays inside.
         layers: recurrent layers on top of one another.
+        span: untrained, the cells keep what they hold for 1 to so many steps, each for a time of
+            its own; None: for two steps, as torch starts them.
 
     Shape:
         ``(B, T, in_width) -> (B, T + 1, width)``: before anything was seen, and after each step.
 
     References:
-        Cho et al. 2014, arXiv 1406.1078 (GRU); Hochreiter & Schmidhuber 1997 (LSTM)
+        Cho et al. 2014, arXiv 1406.1078 (GRU); Hochreiter & Schmidhuber 1997 (LSTM); Tallec &
+        Ollivier 2018, Can recurrent neural networks warp time?, arXiv 1804.11188 (span)
 
     >>> Recurrent(3, 8)(torch.zeros(2, 5, 3)).shape
     torch.Size([2, 6, 8])
     """
 
     def __init__(
-        self, in_width: int, width: int, kind: Literal["gru", "lstm"] = "gru", layers: int = 1
+        self,
+        in_width: int,
+        width: int,
+        kind: Literal["gru", "lstm"] = "gru",
+        layers: int = 1,
+        span: int | None = None,
     ) -> None:
         super().__init__()
         make = nn.GRU if kind == "gru" else nn.LSTM
@@ -45,6 +53,19 @@ class Recurrent(nn.Module):
         self.start = nn.Parameter(torch.zeros(layers, width))
         self.is_lstm = kind == "lstm"
         self.width = width
+        if span is not None:
+            self._remember(span)
+
+    @torch.no_grad()
+    def _remember(self, span: int) -> None:
+        # A gate of sigmoid(log k) keeps a share k / (k + 1) each step: about k steps.
+        kept = torch.linspace(1.0, max(span - 1.0, 1.0), self.width).log()
+        for name, bias in self.cells.named_parameters():
+            if name.startswith("bias_ih"):
+                gates = bias.view(-1, self.width)  # i, f, g, o of an LSTM; r, z, n of a GRU
+                gates[1] += kept
+                if self.is_lstm:
+                    gates[0] -= kept
 
     def forward(self, steps: Tensor, times: Tensor | None = None) -> Tensor:
         """The times are in the steps already, as differences."""
@@ -101,12 +122,26 @@ class CausalTransformer(nn.Module):
 
 
 def memory(
-    kind: Memory, in_width: int, width: int, layers: int | None = None, unit: float = 1.0
+    kind: Memory,
+    in_width: int,
+    width: int,
+    layers: int | None = None,
+    unit: float = 1.0,
+    span: int | None = None,
 ) -> nn.Module:
-    """The network of that name; by default one recurrent layer, or two blocks of attention."""
-    if kind == "transformer":
-        return CausalTransformer(in_width, width, layers or 2, unit=unit)
-    return Recurrent(in_width, width, kind, layers or 1)
+    """The network of that name; by default one recurrent layer, or two blocks of attention.
+
+    Raises:
+        LowerboundError: a span for a transformer, which sees every step anyway.
+    """
+    if kind != "transformer":
+        return Recurrent(in_width, width, kind, layers or 1, span)
+    if span is not None:
+        raise LowerboundError(
+            "belief_span: expected a recurrent belief, came transformer, which sees every step; "
+            "leave it out, or pass --belief lstm"
+        )
+    return CausalTransformer(in_width, width, layers or 2, unit=unit)
 
 
 class Gated(nn.Module):

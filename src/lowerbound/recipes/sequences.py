@@ -26,6 +26,7 @@ def _shared(
     belief: Memory = "lstm",
     belief_width: Annotated[int, Span(min=1, unit="numbers")] = 64,
     belief_layers: Annotated[int | None, Span(min=1, unit="layers")] = None,
+    belief_span: Annotated[int | None, Span(min=1, unit="steps")] = None,
     hidden: Annotated[tuple[int, ...], Span(min=1, unit="units")] = (64,),
     likelihood: Annotated[SlotValue, Slot("likelihood")] = "auto",
     network: Annotated[SlotValue, Slot("network")] = "auto",
@@ -43,6 +44,9 @@ def _shared(
             (of which lstm is the fast one on a CPU), or a transformer that sees the past alone.
         belief_width: numbers in what it says.
         belief_layers: of that network; by default 1, of a transformer 2.
+        belief_span: steps over which a recurrent network, before it has learnt anything, keeps what
+            it saw: for data whose past matters long after. By default two, which is best where the
+            last steps tell most.
         hidden: widths of the gated layers of the conditionals, and of the networks of vectors.
             None at all (an empty list) makes every conditional affine.
         likelihood: p(x|z) of one step; auto takes what fits the data's support.
@@ -176,6 +180,7 @@ class _Parts:
         belief: Memory = "lstm",
         belief_width: int = 64,
         belief_layers: int | None = None,
+        belief_span: int | None = None,
         hidden: tuple[int, ...] = (64,),
         likelihood: SlotValue = "auto",
         network: SlotValue = "auto",
@@ -190,6 +195,7 @@ class _Parts:
         self.weight = (beta_schedule, beta, beta_share)
         self.sizes = (latent_dim or 8,) * layers
         self.belief_width, self.belief_layers = belief_width, belief_layers
+        self.belief_span = belief_span
         self.likelihood, self.network, self.activation = likelihood, network, activation
         self.time = TimeStep(longest, data.time_step or 1.0)
         self.latent = sum(self.sizes)
@@ -243,7 +249,7 @@ class _Parts:
         unit = self.data.time_step or 1.0
         goes = memory(
             self.memory, self.belief_width + self.time.width, self.belief_width,
-            self.belief_layers, unit,
+            self.belief_layers, unit, self.belief_span,
         )  # fmt: skip
         transition = self.states(self.latent + self.time.width, same=True)
         likelihood: Head = decoder_of(step, coder, None, self.latent, family, True)
