@@ -63,6 +63,24 @@ def test_an_edit_is_never_written_over_its_picture(
     assert Path("me.png").read_bytes() == before
 
 
+def test_an_edit_that_changes_nothing_says_so(
+    digits: lb.Run, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = [str(label) for label in np.asarray(digits.data().test.labels)]
+    directions = exploring.attributes(digits)
+    there = []
+    for number, label in enumerate(labels[:30]):
+        found = exploring.edit(digits, number, add=label, directions=directions).found
+        column = found.names.index(label)
+        if found.edited_logits[0, column] == pytest.approx(found.logits[0, column], abs=1e-3):
+            there.append((number, label))
+    number, label = there[0]
+    assert main(["edit", str(digits.path), str(number), "--add", label, "-o", "a.png"]) == 0
+    assert f"as far as such examples are; {label}:3 goes on" in capsys.readouterr().err
+    assert main(["edit", str(digits.path), str(number), "--add", f"{label}:3", "-o", "b.png"]) == 0
+    assert "goes on from there" not in capsys.readouterr().err
+
+
 def test_a_search_shows_what_the_model_makes_of_ones_own(digits: lb.Run, here: Path) -> None:
     own = digits.data().test.stored(np.array([5])).numpy()[0]
     np.save("own.npy", own)

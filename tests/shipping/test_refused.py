@@ -33,6 +33,8 @@ def test_formats(digits: Path, tmp_path: Path) -> None:
         lb.export(digits, tmp_path / "x.tar")
     with pytest.raises(LowerboundError, match=r"ends in \.npz"):
         lb.export(digits, tmp_path / "x.tar", format="npz")
+    with pytest.raises(LowerboundError, match=r"name of a folder.*pass --out \S*/page$"):
+        lb.export(digits, tmp_path / "page.html", format="onnx")
     with pytest.raises(LowerboundError, match="is no run"):
         lb.export(tmp_path / "none", tmp_path / "x.html")
     assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -66,6 +67,23 @@ def test_the_bound_is_that_of_the_run(runs: Path, several: Path) -> None:
     told = folders.told("good", several / "good")
     assert told["bound"]["value"] == found.log_likelihood.value
     assert told["bound"]["kind"] == found.log_likelihood.kind == "estimate"
+
+
+def test_a_run_is_shown_by_what_tells_most(tmp_path: Path) -> None:
+    """By the newest evaluation, not by what a tool has drawn since."""
+    drawn = {"latent_map": 0, "samples": 10, "reconstructions": 5000, "curves": 5001, "edit": 9000}
+    for name, when in drawn.items():
+        path = tmp_path / "pictures" / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        os.utime(path, (1e9 + when, 1e9 + when))
+    found = folders.pictures(tmp_path)
+    assert [each.stem for each in found[:2]] == ["edit", "curves"]
+    assert folders._telling(found) == "reconstructions.png"
+    assert folders._telling([each for each in found if each.stem in ("samples", "latent_map")]) == (
+        "samples.png"
+    )
+    assert folders._telling(found[:2]) == "edit.png" and folders._telling([]) is None
 
 
 def test_a_list_that_did_not_change_is_not_read_again(several: Path, monkeypatch: Any) -> None:

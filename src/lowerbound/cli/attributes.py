@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lowerbound.latent import Directions
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".npy")
+_NOTHING = 0.05  # a change of a logit that nobody sees
 
 
 def attributes(
@@ -136,7 +137,10 @@ def edit(
             )
     for row in moved:
         if row["changed"]:
-            console.note(f"  {row['attribute']}: logit {row['logit']:+.1f} to {row['edited']:+.1f}")
+            line = f"  {row['attribute']}: logit {row['logit']:+.1f} to {row['edited']:+.1f}"
+            if abs(row["edited"] - row["logit"]) < _NOTHING:
+                line += f", as far as such examples are; {row['attribute']}:3 goes on from there"
+            console.note(line)
     console.line(str(path))
 
 

@@ -24,6 +24,7 @@ from .smaller import Quantize, smaller
 
 Format = Literal["html", "onnx", "torch", "npz"]
 FORMATS: tuple[str, ...] = get_args(Format)
+_OF_A_FILE = (".html", ".htm", ".npz", ".onnx", ".pt2", ".pt", ".zip")
 T = TypeVar("T")
 
 
@@ -136,6 +137,11 @@ def _format(format: str | None, out: str | Path | None) -> Any:
     if format not in FORMATS:
         hint = nearest(str(format), FORMATS) or f"; there are: {', '.join(FORMATS)}"
         raise LowerboundError(f"expected a format, came '{format}'{hint}")
+    if out is not None and format in ("onnx", "torch") and Path(out).suffix.lower() in _OF_A_FILE:
+        raise LowerboundError(
+            f"expected the name of a folder, which {format} writes its parts to, came {out}; pass "
+            f"--out {Path(out).with_suffix('')}"
+        )
     return format
 
 

@@ -285,16 +285,14 @@ def _opens(path: Path) -> bool:
 
 
 def _telling(found: Sequence[Path]) -> str | None:
-    """Of the pictures that were drawn together with the newest one that which tells most."""
-    if not found:
-        return None
-    newest = found[0].stat().st_mtime
-    together = [each for each in found if newest - each.stat().st_mtime < _TOGETHER]
-    names = [each.stem for each in together]
-    for name in _TELLING:
-        if name in names:
-            return together[names.index(name)].name
-    return together[0].name
+    """Which picture, of :func:`pictures`, tells most of a run: of those that evaluations draw the
+    best of the newest set, whatever tools have drawn since; else the newest."""
+    drawn = [each for each in found if each.stem in _TELLING]
+    if not drawn:
+        return found[0].name if found else None
+    newest = drawn[0].stat().st_mtime
+    together = [each for each in drawn if newest - each.stat().st_mtime < _TOGETHER]
+    return min(together, key=lambda each: _TELLING.index(each.stem)).name
 
 
 def _latest(path: Path) -> dict[str, Any]:
