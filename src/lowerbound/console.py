@@ -48,6 +48,8 @@ _VALUES = {
     "usage": "entries in use",
     "perplexity": "perplexity",
     "commitment": "distance to the codebook",
+    "modes": "modes covered",
+    "in_modes": "samples in a mode",
     "loss": "loss",
     # What a closed form or expectation maximization tells of its answer.
     "sigma2": "noise variance σ²",
@@ -56,8 +58,9 @@ _VALUES = {
     "at_floor": "components at the variance floor",
     "reseeded": "empty components placed anew",
 }
-_SHARES = ("explained_variance", "usage")
-_COUNTS = ("at_floor", "reseeded")
+_SHARES = ("explained_variance", "usage", "in_modes")
+_COUNTS = ("at_floor", "reseeded", "modes")
+_WATCHED = ("modes", "in_modes")
 _HEADLINES = (
     *("log_likelihood", "iwae", "bound", "masked_token", "hidden_error", "squared_error"),
     *("code_log_density", "loss"),
@@ -390,20 +393,29 @@ def held_out_line(event: HeldOut) -> str:
     name = headline(values)
     # A model of each training example by itself has nothing to say of others while it trains.
     where = "training examples" if event.split == "train" else f"held out ({event.split})"
-    told = "  ".join(_losses(event.values)) if name == "loss" else ""
-    return f"{where}: {told or _quantity(name, values[name])}" if name else ""
+    if name is None:
+        return ""
+    told = (_losses(event.values) if name == "loss" else []) or [_quantity(name, values[name])]
+    told += [_quantity(each, values[each]) for each in _WATCHED if each in values]
+    return f"{where}: {'  '.join(told)}"
 
 
 def _losses(values: Mapping[str, float]) -> list[str]:
-    """The losses of several players, each with the player's name; none of a single one.
+    """The losses of several players, each with the player's name, and of how many examples it was
+    right; none of a single one.
 
-    >>> _losses({"discriminator/loss": 0.69, "generator/loss": 1.25, "generator/real": 0.5})
-    ['discriminator loss 0.69', 'generator loss 1.25']
+    >>> _losses({"critic/loss": 0.69, "critic/accuracy": 0.523, "generator/loss": 1.25})
+    ['critic loss 0.69, right of 52.3 %', 'generator loss 1.25']
     """
     players = [name for name in values if name.endswith("/loss")]
     if len(players) < 2:
         return []
-    return [f"{name.replace('/', ' ')} {_number(values[name])}" for name in players]
+    found = []
+    for name in players:
+        right = values.get(name.replace("/loss", "/accuracy"))
+        of = "" if right is None else f", right of {100 * right:.1f} %"
+        found.append(f"{name.replace('/', ' ')} {_number(values[name])}{of}")
+    return found
 
 
 def headline(values: Mapping[str, float]) -> str | None:

@@ -33,6 +33,7 @@ from .training.options import (
 )
 from .training.record import Record
 from .training.state import CHECKPOINT
+from .watching import watch
 
 Follow = Callable[[Any], None]
 
@@ -179,6 +180,7 @@ def _session(
             resolved=run.info["resolved"],
             processes=processes,
             stop=stopped,
+            watch=watch(data),
         )
         try:
             for event in events:

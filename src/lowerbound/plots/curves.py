@@ -20,6 +20,12 @@ _QUANTITIES = {
     "squared_error": (1, "squared error", "per example"),
     "code_log_density": (1, "log density of codes", "nats per code"),
 }
+# Beside them, or beside a loss that is no likelihood.
+_BESIDE = {
+    "accuracy": (1, "told right", "share"),
+    "modes": (1, "modes covered", ""),
+    "in_modes": (1, "samples in a mode", "share"),
+}
 _SPLITS = {"train": ("training", TRAIN), "held out": ("held out", HELD_OUT)}
 
 
@@ -50,10 +56,12 @@ def learning_curves(metrics: Iterable[Mapping[str, Any]], title: str = "Learning
     """
     lines = [line for line in metrics if line.get("epoch") is not None]
     shown = [q for q in _QUANTITIES if any(_is_number(line.get(q)) for line in lines)]
+    more = [q for q in _BESIDE if any(_is_number(line.get(q)) for line in lines)]
     shown = shown or [q for q in ("loss",) if any(_is_number(line.get(q)) for line in lines)]
+    shown += more
     figure = new_figure(max(4.2, 3.3 * len(shown)), 3.1, title)
     for i, quantity in enumerate(shown):
-        sign, name, unit = _QUANTITIES.get(quantity, (1, quantity, ""))
+        sign, name, unit = (_QUANTITIES | _BESIDE).get(quantity, (1, quantity, ""))
         axes = style(figure.add_subplot(1, len(shown), i + 1), xlabel="epoch", title=name)
         axes.set_ylabel(unit, fontsize=9, color=MUTED)
         late = []

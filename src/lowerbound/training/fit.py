@@ -23,6 +23,8 @@ from .state import WEIGHTS
 from .stepper import Stepper
 from .units import in_stored_units
 
+Watch = Callable[[nn.Module], dict[str, float]]
+
 
 def fit(
     model: nn.Module,
@@ -34,6 +36,7 @@ def fit(
     resolved: Mapping[str, Any] | None = None,
     processes: engine.Processes | None = None,
     stop: Callable[[], bool] = lambda: False,
+    watch: Watch | None = None,
 ) -> Iterator[Event]:
     """Train a model, or go on with one, and tell what happens.
 
@@ -46,6 +49,7 @@ def fit(
         resolved: what an earlier session of the same run resolved from ``auto``.
         processes: this process among those of the run.
         stop: asked at every report, about twice a second; True saves a checkpoint and ends.
+        watch: ``watch(model)`` gives more numbers, by name, for every report of held-out data.
 
     Yields:
         events (`lowerbound.training.events`); the last is `Finished`.
@@ -65,7 +69,7 @@ def fit(
     steps = [phase for phase in phases if isinstance(phase, Phase)]
     processes = processes or engine.Processes()
     stepper = Stepper(model, steps, data, options, folder, processes)
-    loop = _Loop(stepper, data)
+    loop = _Loop(stepper, data, watch)
     yield from loop.run(dict(resolved or {}), stop)
 
 
@@ -75,8 +79,8 @@ _MOST_LOOKS = 200
 class _Loop:
     """Steps until the end, with reports, looks at held-out data and checkpoints between them."""
 
-    def __init__(self, stepper: Stepper, data: Data) -> None:
-        self.stepper, self.state = stepper, stepper.state
+    def __init__(self, stepper: Stepper, data: Data, watch: Watch | None) -> None:
+        self.stepper, self.state, self.watch = stepper, stepper.state, watch
         self.options, self.folder = stepper.options, stepper.folder
         self.processes = stepper.processes
         options = self.options
@@ -196,7 +200,8 @@ class _Loop:
                     if phase.runs(clock.progress)
                 },
             )
-        values = self._told(measured)
+            watched = {} if self.watch is None else self.watch(self.stepper.model)
+        values = self._told(measured) | watched
         score, final = self._score(values)
         score = self.processes.mean(score)  # what follows from it must be the same on all
         best = not final or state.best is None or score > state.best

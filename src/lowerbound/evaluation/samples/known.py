@@ -60,14 +60,15 @@ class Normals:
         """Samples or examples ``(n, 2)``, in the units of the data."""
         (self.real if real else self.samples).append(np.asarray(stored, np.float64))
 
+    def covered(self, stored: Any) -> ModeCoverage:
+        """Of samples ``(n, 2)``, in the units of the data."""
+        x, density = np.asarray(stored, np.float64), self.density
+        return mode_coverage(x, density.centres, density.std, within=_WITHIN)
+
     def told(self) -> Covered:
         """Of all that came."""
-
-        def found(parts: list[Array]) -> ModeCoverage:
-            x, density = np.concatenate(parts), self.density
-            return mode_coverage(x, density.centres, density.std, within=_WITHIN)
-
-        return _told(found(self.samples), found(self.real), self.how)
+        samples, real = (np.concatenate(parts) for parts in (self.samples, self.real))
+        return _told(self.covered(samples), self.covered(real), self.how)
 
 
 class Stacked:
