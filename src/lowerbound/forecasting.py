@@ -225,7 +225,7 @@ def belief(
         torch.manual_seed(seed)
         packed = model.pack(x, *found.context())
         z = model.filtered(packed, samples)
-        state = torch.stack((z.mean(0), z.std(0)), 2)
+        state = torch.stack((z.mean(0), z.std(0)), 2)[..., : model.latent_shape[0]]
         evidence = model.evidence(x, *found.context(), samples=samples)
         each = np.broadcast_to(run.spec.log_jacobians[:1], (1, *x.shape[2:]))
         shift = torch.where(packed.observed, torch.from_numpy(each.copy()), 0.0).flatten(2).sum(2)
@@ -234,6 +234,7 @@ def belief(
         paths = smoothed_draws(
             model,
             grid,
+            beliefs,
             particle_filter(model, grid, beliefs, max(_PARTICLES, samples), model.time.unit),
             samples,
         )

@@ -137,8 +137,9 @@ def edit(
             )
     for row in moved:
         if row["changed"]:
-            line = f"  {row['attribute']}: logit {row['logit']:+.1f} to {row['edited']:+.1f}"
-            if abs(row["edited"] - row["logit"]) < _NOTHING:
+            before, now = float(row["logit"]), float(row["edited"])
+            line = f"  {row['attribute']}: logit {before:+.1f} to {now:+.1f}"
+            if abs(now - before) < _NOTHING:
                 line += f", as far as such examples are; {row['attribute']}:3 goes on from there"
             console.note(line)
     console.line(str(path))

@@ -24,6 +24,7 @@ from .bounded import IndependentUniform
 from .categorical import IndependentCategorical
 from .delta import PointMass
 from .full_normal import FullNormal, log_diagonal
+from .known import WithKnown
 from .normal import DiagonalNormal, UnitNormal
 from .sphere import UniformOnSphere, VonMisesFisherDistribution
 
@@ -94,6 +95,8 @@ def _rule(q: Distribution, p: Distribution) -> Rule | None:
 
 def _own(d: Distribution) -> Distribution:
     """torch's distribution as the library's own of the same density, where there is one."""
+    if isinstance(d, WithKnown):  # what is certain in both is the same
+        return d.base
     if isinstance(d, EventDistribution):
         return d
     rank, base = 0, d

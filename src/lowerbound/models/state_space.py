@@ -68,10 +68,11 @@ class StateSpaceVAE(SequenceModel):
             first = self.first.expand(*z.shape[:-2], 1, z.shape[-1])
             p = self.transition(torch.cat((first, z[..., :-1, :]), -2), since)
             return z, divergence(q, p) if has_closed_form(q, p) else log_q - p.log_prob(z)
-        z = self.first.expand(*lead, len(beliefs), -1)
+        z = self.before(samples or 1, len(beliefs))
+        z = z if samples else z[0]
         path, rates = [], []
         for t in range(since.shape[1]):
-            p = self.transition(z, since[:, t].expand(z.shape[:-1]))
+            p = self.follow(z, since[:, t].expand(z.shape[:-1]), beliefs[:, t])
             q = self.propose(z, since[:, t].expand(z.shape[:-1]), beliefs[:, t], beliefs[:, t + 1])
             if has_closed_form(q, p):
                 z = q.rsample()

@@ -116,6 +116,10 @@ class SequenceModel(nn.Module):
 
     def beliefs(self, steps: Packed) -> Tensor:
         """Before anything was seen and after each step, ``(B, T + 1, W)``."""
+        return self.memory(self._read(steps), steps.times)
+
+    def _read(self, steps: Packed) -> Tensor:
+        """What the memory takes in of each step, ``(B, T, width)``."""
         count, length = steps.steps.shape
         flat = steps.x.reshape(count * length, *self.frame_shape)
         if self.masks:
@@ -124,11 +128,16 @@ class SequenceModel(nn.Module):
         else:
             found = self.read(flat)
         since = self.time(steps.since(self.time.unit))
-        return self.memory(torch.cat((found.unflatten(0, (count, length)), since), -1), steps.times)
+        return torch.cat((found.unflatten(0, (count, length)), since), -1)
 
     def transition(self, z: Tensor, difference: Tensor) -> Distribution:
         """p(z' | z) after some time: z ``(*lead, d)``, difference what broadcasts to lead."""
         return self.forward_in_time(z, self.time(difference))
+
+    def follow(self, z: Tensor, difference: Tensor, before: Tensor) -> Distribution:
+        """:meth:`transition` where the belief before is at hand, ``(B, W)``: of models that go on
+        from all that was seen, and not from the state alone."""
+        return self.transition(z, difference)
 
     def log_fit(self, z: Tensor, x: Tensor, observed: Tensor) -> Tensor:
         """log p of what is known of a step, nats.
@@ -148,6 +157,10 @@ class SequenceModel(nn.Module):
     def before(self, samples: int, count: int) -> Tensor:
         """States before the first step, ``(K, B, d)``."""
         raise NotImplementedError
+
+    def origin(self, count: int) -> Tensor:
+        """Where new sequences begin, for :meth:`roll`, ``(1, B, d)``."""
+        return self.before(1, count)
 
     def filtered(self, steps: Packed, samples: int) -> Tensor:
         """Draws of each state given the data up to it, ``(K, B, T, d)`` at packed places."""
@@ -230,6 +243,6 @@ class SequenceModel(nn.Module):
             since = since.clamp_min(0.0).repeat(n, 1)
         count = n * math.prod(lead)
         device = next(self.parameters()).device
-        found = self.roll(self.before(1, count), since.to(device))
+        found = self.roll(self.origin(count), since.to(device))
         values = (found.means if mean else found.draws)[0]
         return values.reshape(n, *lead, *self.event_shape)

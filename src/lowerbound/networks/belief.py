@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from ..errors import LowerboundError
 from .sequence import Block
@@ -69,10 +70,39 @@ class Recurrent(nn.Module):
 
     def forward(self, steps: Tensor, times: Tensor | None = None) -> Tensor:
         """The times are in the steps already, as differences."""
-        state = self.start[:, None].expand(-1, len(steps), -1).contiguous()
-        begin = (state, torch.zeros_like(state)) if self.is_lstm else state
-        found, _ = self.cells(steps, begin)
-        return torch.cat((state[-1][:, None], found), 1)
+        state = self._start(len(steps))
+        found, _ = self.cells(steps, state)
+        first = state[0] if self.is_lstm else state
+        return torch.cat((first[-1][:, None], found), 1)
+
+    # One step after the other: all that the cells hold, as one vector
+
+    def begin(self, count: int) -> Tensor:
+        """Before anything was seen, ``(B, memory)``."""
+        return self._joined(self._start(count))
+
+    def after(self, steps: Tensor, lengths: Tensor) -> Tensor:
+        """After so many steps ``(B, T, in_width)`` as `lengths` (B,) says, at least 1."""
+        packed = pack_padded_sequence(steps, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        return self._joined(self.cells(packed, self._start(len(steps)))[1])
+
+    def step(self, memory: Tensor, step: Tensor) -> Tensor:
+        """After one more step ``(B, in_width)``."""
+        parts = memory.unflatten(1, (-1, self.cells.num_layers, self.width)).permute(1, 2, 0, 3)
+        state = tuple(part.contiguous() for part in parts)
+        return self._joined(self.cells(step[:, None], state if self.is_lstm else state[0])[1])
+
+    def told(self, memory: Tensor) -> Tensor:
+        """What :meth:`forward` tells of a memory, ``(B, width)``."""
+        return memory.unflatten(1, (-1, self.cells.num_layers, self.width))[:, 0, -1]
+
+    def _start(self, count: int) -> Any:
+        state = self.start[:, None].expand(-1, count, -1).contiguous()
+        return (state, torch.zeros_like(state)) if self.is_lstm else state
+
+    def _joined(self, state: Any) -> Tensor:
+        parts = torch.stack(state) if self.is_lstm else state[None]
+        return parts.permute(2, 0, 1, 3).flatten(1)
 
 
 class CausalTransformer(nn.Module):

@@ -137,6 +137,7 @@ def state_space_vae(
     data: DataSpec,
     *,
     posterior: Literal["filtering", "mean-field"] = "filtering",
+    history: bool = False,
     **shared: Any,
 ) -> Built:
     """State-space VAE (deep Kalman filter), trained step by step: the baseline of td-vae.
@@ -145,25 +146,39 @@ def state_space_vae(
         data: sequences, or clips.
         posterior: of a state: filtering, given the state before and the data up to it; mean-field,
             given the data alone.
+        history: states and data depend on all data before, too, by the recurrent network, and
+            forecasts on what they draw themselves: a stochastic recurrent network, SRNN, of the
+            kind of VRNN. With the filtering posterior.
 
     Raises:
-        LowerboundError: no sequences.
+        LowerboundError: no sequences, or a history without what it needs.
 
     Reference:
         Krishnan, Shalit & Sontag 2017, Structured inference networks for nonlinear state space
-        models, arXiv 1609.09869
+        models, arXiv 1609.09869; Fraccaro, Sønderby, Paquet & Winther 2016, Sequential neural
+        models with stochastic layers, arXiv 1605.07571 (history)
     """
+    from ..models.history import HistoryVAE
     from ..models.state_space import StateSpaceVAE
     from ..objectives.temporal import stepwise_elbo
     from ..training.phase import Phase
 
     _refuse(data, "state-space-vae")
-    parts = _Parts(data, 1, **shared)
     mean_field = posterior == "mean-field"
+    if history and (mean_field or shared.get("belief") == "transformer"):
+        came = "posterior mean-field" if mean_field else "belief transformer"
+        raise LowerboundError(
+            f"history: expected the filtering posterior and a recurrent belief, came {came}; leave "
+            "it out"
+        )
+    parts = _Parts(data, 1, history=history, **shared)
     width = parts.belief_width + (0 if mean_field else parts.latent + parts.time.width)
-    model = StateSpaceVAE(
-        *parts.common(), **parts.facts(), posterior=parts.states(width), mean_field=mean_field
-    )
+    if history:
+        model = HistoryVAE(*parts.common(), **parts.facts(), posterior=parts.states(width))
+    else:
+        model = StateSpaceVAE(
+            *parts.common(), **parts.facts(), posterior=parts.states(width), mean_field=mean_field
+        )
     return Built(model, [Phase("elbo", stepwise_elbo, [model], scheduled=parts.scheduled())])
 
 
@@ -188,6 +203,7 @@ class _Parts:
         beta: float = 1.0,
         beta_schedule: WeightSchedule = "warmup",
         beta_share: float = 0.5,
+        history: bool = False,
     ) -> None:
         from ..sequences import TimeStep
 
@@ -199,6 +215,7 @@ class _Parts:
         self.likelihood, self.network, self.activation = likelihood, network, activation
         self.time = TimeStep(longest, data.time_step or 1.0)
         self.latent = sum(self.sizes)
+        self.beside = belief_width if history else 0  # numbers that go with a state
         self.masks = data.kind == "sequence"
         self.no_likelihood: str | None = None
 
@@ -251,8 +268,9 @@ class _Parts:
             self.memory, self.belief_width + self.time.width, self.belief_width,
             self.belief_layers, unit, self.belief_span,
         )  # fmt: skip
-        transition = self.states(self.latent + self.time.width, same=True)
-        likelihood: Head = decoder_of(step, coder, None, self.latent, family, True)
+        transition = self.states(self.latent + self.beside + self.time.width, same=True)
+        known = self.latent + self.beside
+        likelihood: Head = decoder_of(step, coder, None, known, family, True)
         return goes, read, transition, likelihood, self.time
 
     def facts(self) -> dict[str, Any]:

@@ -41,9 +41,9 @@ def particle_filter(
     Where nothing is known of a step, particles follow the transition.
 
     Args:
-        model: has ``before(K, B)`` (states before the first step), ``transition(z, difference)``,
-            ``propose(z, difference, before, now)`` of the beliefs before and at a step, and
-            ``log_fit(z, x, observed)``.
+        model: has ``before(K, B)`` (states before the first step), ``follow(z, difference,
+            before)`` and ``propose(z, difference, before, now)`` of the beliefs before and at a
+            step, and ``log_fit(z, x, observed)``.
         steps: the data; steps that hold nothing may stand anywhere.
         beliefs: after 0, 1, 2, … of the places of ``steps``, ``(B, T + 1, W)``.
         particles: K.
@@ -68,7 +68,7 @@ def particle_filter(
         z = torch.where(few[:, None], fresh, z)
         log_w = torch.where(few, -math.log(particles), log_w)
         there = steps.steps[:, t]
-        p = model.transition(z, since[:, t].expand(particles, count))
+        p = model.follow(z, since[:, t].expand(particles, count), beliefs[:, t])
         q = model.propose(z, since[:, t].expand(particles, count), beliefs[:, t], beliefs[:, t + 1])
         proposed = q.rsample(() if q.batch_shape == log_w.shape else (particles,))
         z = torch.where(there[:, None], proposed, p.rsample())
@@ -85,12 +85,15 @@ def particle_filter(
 
 
 @torch.no_grad()
-def smoothed_draws(model: Any, steps: Packed, found: Particles, draws: int) -> Tensor:
+def smoothed_draws(
+    model: Any, steps: Packed, beliefs: Tensor, found: Particles, draws: int
+) -> Tensor:
     """Whole paths of states given all data, drawn backwards through the particles.
 
     Args:
-        model: has ``transition``.
+        model: has ``follow``.
         steps: the data that were filtered.
+        beliefs: by which they were.
         found: what the filter left.
         draws: M.
 
@@ -107,7 +110,8 @@ def smoothed_draws(model: Any, steps: Packed, found: Particles, draws: int) -> T
         z = found.z[t]  # (K, B, d)
         log_w = found.log_weight[t].expand(draws, particles, count)
         if path:
-            p = model.transition(z, since[:, t + 1].expand(particles, count))
+            difference = since[:, t + 1].expand(particles, count)
+            p = model.follow(z, difference, beliefs[:, t + 1])
             ahead = path[-1][:, None].expand(draws, particles, count, d)
             log_w = log_w + p.log_prob(ahead)
         # Gumbel's trick draws from unnormalised weights in one pass.
