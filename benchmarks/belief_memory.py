@@ -35,6 +35,7 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--seeds", type=int, default=20)
     found.add_argument("--steps", type=int, default=15_000, help="of training")
     found.add_argument("--width", type=int, default=64, help="of the belief")
+    found.add_argument("--span", type=int, help="steps that cells keep at first; as torch starts")
     found.add_argument("--jump", default="1-10:0.8,1-120:0.2", help="of td-vae")
     found.add_argument("--examples", type=int, default=4000, help="oscillators, of each split")
     found.add_argument("--beta-share", type=float, default=0.3, help="of td-vae")
@@ -84,7 +85,7 @@ def _kept(path: Path, name: str, given: Any, seed: int) -> tuple[float, ...]:
     """Shares of right answers after the steps of `_READ`; those in the file, if it has them."""
     settings = {
         key: getattr(given, key)
-        for key in ("steps", "width", "jump", "examples", "beta_share", "learning_rate")
+        for key in ("steps", "width", "span", "jump", "examples", "beta_share", "learning_rate")
     }
     if path.exists():
         told = json.loads(path.read_text(encoding="utf-8"))
@@ -133,7 +134,7 @@ def _td_vae(train: Any, test: Any, given: Any, seed: int) -> tuple[Any, Any]:
     with tempfile.TemporaryDirectory() as folder:
         run = lb.train(
             {"x_train": train, "x_test": test}, "td-vae", out=Path(folder) / "run", jump=given.jump,
-            belief="lstm", belief_width=given.width, belief_span=_EDGES[-1], steps=given.steps,
+            belief="lstm", belief_width=given.width, belief_span=given.span, steps=given.steps,
             beta_share=given.beta_share, batch_size=32, seed=seed, progress=False,
             learning_rate=given.learning_rate, threads=given.threads,
         )  # fmt: skip
@@ -156,7 +157,7 @@ def _next_step(train: Any, test: Any, given: Any, seed: int) -> tuple[Any, Any]:
 
     torch.manual_seed(seed)
     x = torch.from_numpy((train - train.mean()) / train.std())
-    goes = memory("lstm", 1, given.width, span=_EDGES[-1])
+    goes = memory("lstm", 1, given.width, span=given.span)
     family = DiagonalGaussian(1)
     head = Head(Gated(given.width, family.raw_shape, (64,)), family)
     parts = [*goes.parameters(), *head.parameters()]
