@@ -58,7 +58,7 @@ def test_paths_are_drawn_from_the_smoother() -> None:
     assert ((mean - filtered.mean).abs() / deviation).max() < 0.15
     # Draws share the filter's particles, and so its errors: of several filters.
     filters = (particle_filter(model, steps, nothing, 3000) for _ in range(4))
-    paths = torch.cat([smoothed_draws(model, steps, nothing, each, 1500) for each in filters])
+    paths = torch.cat([smoothed_draws(model, steps, nothing, each, 400) for each in filters])
     smoothed = DYNAMICS.smooth(x)
     deviation = smoothed.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
     assert ((paths.mean(0) - smoothed.mean).abs() / deviation).max() < 0.15

@@ -40,13 +40,11 @@ class HistoryVAE(StateSpaceVAE):
         z = super().before(samples, count)
         return torch.cat((z, z.new_zeros(samples, count, self.memory.width)), -1)  # ty: ignore
 
-    def follow(self, z: Tensor, difference: Tensor, before: Tensor) -> Distribution:
-        p = self.forward_in_time(z[..., : self.d], before, self.time(difference))
-        return WithKnown(p, before)
+    def _prior(self, z: Tensor, time: Tensor, before: Tensor) -> Distribution:
+        return WithKnown(self.forward_in_time(z[..., : self.d], before, time), before)
 
-    def propose(self, z: Tensor, difference: Tensor, before: Tensor, now: Tensor) -> Distribution:
-        q = self.posterior(z[..., : self.d], now, self.time(difference))
-        return WithKnown(q, before)
+    def _posterior(self, z: Tensor, time: Tensor, before: Tensor, now: Tensor) -> Distribution:
+        return WithKnown(self.posterior(z[..., : self.d], now, time), before)
 
     def last(self, steps: Packed, samples: int) -> Tensor:
         """Draws of z_T with the memory after x_T, ``(K, B, d + memory)``: `roll` goes on there."""

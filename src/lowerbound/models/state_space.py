@@ -44,10 +44,18 @@ class StateSpaceVAE(SequenceModel):
     def before(self, samples: int, count: int) -> Tensor:
         return self.first.expand(samples, count, -1)
 
+    def follow(self, z: Tensor, difference: Tensor, before: Tensor) -> Distribution:
+        return self._prior(z, self.time(difference), before)
+
     def propose(self, z: Tensor, difference: Tensor, before: Tensor, now: Tensor) -> Distribution:
-        if self.mean_field:
-            return self.posterior(now)
-        return self.posterior(z, now, self.time(difference))
+        return self._posterior(z, self.time(difference), before, now)
+
+    def _prior(self, z: Tensor, time: Tensor, before: Tensor) -> Distribution:
+        """p(z_t | z_{t-1}), told the features of the time between."""
+        return self.forward_in_time(z, time)
+
+    def _posterior(self, z: Tensor, time: Tensor, before: Tensor, now: Tensor) -> Distribution:
+        return self.posterior(now) if self.mean_field else self.posterior(z, now, time)
 
     def path(self, steps: Packed, samples: int | None = None) -> tuple[Tensor, Tensor]:
         """States drawn from the posterior, and each step's rate.
@@ -71,9 +79,11 @@ class StateSpaceVAE(SequenceModel):
         z = self.before(samples or 1, len(beliefs))
         z = z if samples else z[0]
         path, rates = [], []
-        for t in range(since.shape[1]):
-            p = self.follow(z, since[:, t].expand(z.shape[:-1]), beliefs[:, t])
-            q = self.propose(z, since[:, t].expand(z.shape[:-1]), beliefs[:, t], beliefs[:, t + 1])
+        # Taken apart once: the gradient of beliefs[:, t] would be as large as all of them, for
+        # every t.
+        each, times = beliefs.unbind(1), self.time(since).unbind(1)
+        for before, now, time in zip(each[:-1], each[1:], times, strict=True):
+            p, q = self._prior(z, time, before), self._posterior(z, time, before, now)
             if has_closed_form(q, p):
                 z = q.rsample()
                 rates.append(divergence(q, p))
