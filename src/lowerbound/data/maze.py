@@ -3,7 +3,7 @@
 In the spirit of MiniPacman: the maze is always the same, the walker does not know where in it the
 game began, and sees the walls, the pellets that are left and the ghosts of its surroundings alone.
 What it says of the next step it has to remember: which way it came, where it is, which corridors it
-has emptied. Walker and ghosts keep their direction where they can, and rarely turn back.
+has emptied. Walker and ghosts like to go straight on, and never turn back.
 
 >>> games = play(2, steps=6)
 >>> games.x.shape
@@ -37,7 +37,7 @@ MAZE = """
 #....#.......#....#
 #.##.#.##.##.#.##.#
 #..#...#...#...#..#
-##.#.#.#####.#.#.##
+##.#.#.#.#.#.#.#.##
 #....#...#...#....#
 #.######.#.######.#
 #.................#
