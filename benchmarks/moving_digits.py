@@ -31,6 +31,7 @@ def main(argv: Sequence[str]) -> int:
     found = options.parser(__doc__, "moving_digits")
     found.add_argument("--steps", type=int, default=12_000, help="of training")
     found.add_argument("--jump", default="1-4", help="of td-vae")
+    found.add_argument("--pairs", type=int, default=8, help="of frames in a training step")
     found.add_argument("--latent-dim", type=int, default=32)
     found.add_argument("--width", type=int, default=256, help="of the belief")
     found.add_argument("--frames", type=int, default=8, help="that are given")
@@ -51,8 +52,9 @@ def _all(given: Any, path: Path, argv: Sequence[str]) -> int:
         run = lb.open_run(path)
     else:
         run = lb.train(
-            "moving-digits", "td-vae", out=path, jump=given.jump, latent_dim=given.latent_dim,
-            belief_width=given.width, steps=given.steps, threads=1, progress=False,
+            "moving-digits", "td-vae", out=path, jump=given.jump, pairs=given.pairs,
+            latent_dim=given.latent_dim, belief_width=given.width, steps=given.steps,
+            threads=1, progress=False,
         )  # fmt: skip
     trained = (time.monotonic() - began) / 60
     test, count = run.data().test, given.clips
