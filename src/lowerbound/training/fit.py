@@ -79,7 +79,7 @@ _MOST_LOOKS = 200
 class _Loop:
     """Steps until the end, with reports, looks at held-out data and checkpoints between them."""
 
-    def __init__(self, stepper: Stepper, data: Data, watch: Watch | None) -> None:
+    def __init__(self, stepper: Stepper, data: Data, watch: Watch | None = None) -> None:
         self.stepper, self.state, self.watch = stepper, stepper.state, watch
         self.options, self.folder = stepper.options, stepper.folder
         self.processes = stepper.processes
