@@ -67,14 +67,17 @@ def test_stopping_asks_first(jobs: Jobs) -> None:
     assert wait_for(job, "stopped", "failed") != "running"
     # Whoever does not hear the first one is ended by the second. (Where a script has put us behind
     # itself, interrupts are ignored, and the first one is a SIGTERM already.)
-    first = "2, signal.SIG_IGN" if _HEARD else "15, lambda *_: signal.signal(15, signal.SIG_DFL)"
-    sleeps = "[time.sleep(1) for _ in range(60)]"
+    once = "lambda *_: (signal.signal(15, signal.SIG_DFL), print('heard', flush=True))"
+    first = "2, signal.SIG_IGN" if _HEARD else f"15, {once}"
+    sleeps = "[time.sleep(0.1) for _ in range(600)]"
     deaf = start(jobs, ["-n1", "-r1", f"import signal, time; signal.signal({first}); "
                         f"print('deaf', flush=True); {sleeps}"])  # fmt: skip
     while "deaf" not in deaf.said():
         time.sleep(0.02)
     jobs.stop(deaf.id)
     assert deaf.state == "stopping"
+    while not _HEARD and "heard" not in deaf.said():  # two at once would be one
+        time.sleep(0.02)
     jobs.stop(deaf.id)
     assert wait_for(deaf, "stopped") == "stopped"
 
