@@ -4,9 +4,9 @@ Noisy oscillators whose frequency changes at steps 10, 20 and 120 of 140. Three 
 drawn; the last is one of two, by whether the first was above the second. Nothing in between tells,
 so that only a belief which kept the first twenty steps can foresee the end. A logistic regression
 reads it from the belief after step 120, just before the last change, and after step 20, when both
-have just been seen. Two models have the same recurrent network, which begins with a memory as long
-as the sequences, and equal training steps, batches and learning rate: TD-VAE, whose jumps bridge
-the gap, and a predictor of the next step. Chance is 50 %.
+have just been seen. Two models have the same recurrent network, with `--span` one that begins with
+a memory of so many steps, and equal training steps, batches and learning rate: TD-VAE, whose jumps
+bridge the gap, and a predictor of the next step. Chance is 50 %.
 """
 
 from __future__ import annotations

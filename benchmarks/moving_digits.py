@@ -2,9 +2,9 @@
 
 A digit moves by a pixel a frame to the left or to the right, and comes in again on the other side;
 digits of the test clips are none of those trained on. Direction: as in the benchmark video_digits,
-the displacement of the centre of mass from frame to frame has the clip's sign and is at least half
-as great, judged where frames follow one another by one step (roll-outs of jump 1), and in jumps by
-the place of the digit at each landing: within two pixels of where it went. Identity: a classifier
+the displacement of the centre of mass from frame to frame has the clip's sign and is, on average
+over the frames that were rolled out, at least half as great. Place: the share of these frames whose
+centre of mass is within two pixels across of where the clip's is. Identity: a classifier
 (one hidden layer, trained on frames of training clips with the digit moved to the middle) calls a
 frame what the clip's digit is; its accuracy on the clips' own frames beside it.
 """

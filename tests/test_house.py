@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "console": GROUND | {"training"},
     "runs": BUILDERS | {"recipes", "data", "training", "evaluation"},
     "session": BUILDERS | {"recipes", "data", "training", "runs", "watching"},
-    "watching": GROUND | {"data", "drawing", "evaluation"},
+    "watching": GROUND | {"data", "drawing", "evaluation", "training"},
     "conditioning": GROUND | {"data", "evaluation", "runs"},
     "measuring": GROUND | {"evaluation", "runs"},
     "asking": GROUND | {"evaluation", "runs"},

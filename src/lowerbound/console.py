@@ -401,19 +401,19 @@ def held_out_line(event: HeldOut) -> str:
 
 
 def _losses(values: Mapping[str, float]) -> list[str]:
-    """The losses of several players, each with the player's name, and of how many examples it was
-    right; none of a single one.
+    """The losses of several players, each with the player's name and its accuracy, where it judges;
+    none of a single one.
 
     >>> _losses({"critic/loss": 0.69, "critic/accuracy": 0.523, "generator/loss": 1.25})
-    ['critic loss 0.69, right of 52.3 %', 'generator loss 1.25']
+    ['critic loss 0.69, accuracy 52.3 %', 'generator loss 1.25']
     """
     players = [name for name in values if name.endswith("/loss")]
     if len(players) < 2:
         return []
     found = []
     for name in players:
-        right = values.get(name.replace("/loss", "/accuracy"))
-        of = "" if right is None else f", right of {100 * right:.1f} %"
+        accuracy = values.get(name.replace("/loss", "/accuracy"))
+        of = "" if accuracy is None else f", accuracy {100 * accuracy:.1f} %"
         found.append(f"{name.replace('/', ' ')} {_number(values[name])}{of}")
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,9 +9,10 @@ import torch
 from .data import Data, Prepare
 from .drawing import new_data
 from .errors import LowerboundError
+from .evaluation.samples.known import Normals, known_modes
+from .training.fit import Watch
 
 _DRAWS = 2500
-Watch = Callable[[Any], dict[str, float]]
 
 
 def watch(data: Data) -> Watch | None:
@@ -27,9 +27,6 @@ def watch(data: Data) -> Watch | None:
         of all modes. What it draws is always the same, and leaves the process's chances as they
         were.
     """
-    # Where it is used: it brings scikit-learn.
-    from .evaluation.samples.known import Normals, known_modes
-
     known = known_modes(data)
     if not isinstance(known, Normals):  # of stacked digits a classifier would have to be trained
         return None

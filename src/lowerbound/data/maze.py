@@ -109,13 +109,12 @@ def source() -> Source:
 def _turned(
     random: np.random.Generator, solid: np.ndarray, place: np.ndarray, way: np.ndarray
 ) -> np.ndarray:
-    """Where all go next, (N, K): straight on, else to a side, back from dead ends alone."""
+    """Where all go next, (N, K): straight on or to a side, never back: no way ends dead."""
     ahead = place[:, :, None] + _WAYS
     chance = (~solid[ahead[..., 0], ahead[..., 1]]).astype(np.float64)  # (N, K, 4)
     came = way >= 0  # nobody came from anywhere at first
     turns = np.arange(4)
-    others = chance.sum(-1, keepdims=True) > 1
-    chance = np.where((turns == (way[..., None] + 2) % 4) & came[..., None] & others, 0.0, chance)
+    chance = np.where((turns == (way[..., None] + 2) % 4) & came[..., None], 0.0, chance)
     straight = chance * ((turns == way[..., None]) & came[..., None])
     side = chance - straight
     count = side.sum(-1, keepdims=True)

@@ -22,7 +22,7 @@ _QUANTITIES = {
 }
 # Beside them, or beside a loss that is no likelihood.
 _BESIDE = {
-    "accuracy": (1, "told right", "share"),
+    "accuracy": (1, "accuracy", "share"),
     "modes": (1, "modes covered", ""),
     "in_modes": (1, "samples in a mode", "share"),
 }
