@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lowerbound.bounds import Terms
 from lowerbound.data import Data, load
 from lowerbound.errors import LowerboundError
+from lowerbound.networks.lstm import LSTM
 from lowerbound.recipes import autoencoder, vae
 from lowerbound.training import engine
 from lowerbound.training.events import HeldOut, Progress
@@ -18,6 +19,7 @@ from lowerbound.training.options import batch_size, refuse_unfit, resolve
 from lowerbound.training.phase import Phase
 
 CPU = torch.device("cpu")
+PLAIN = nn.Linear(1, 1)
 needs_compiler = pytest.mark.skipif(
     engine.can_compile(CPU) is not None, reason=f"{engine.can_compile(CPU)}"
 )
@@ -51,16 +53,29 @@ def test_compiling_has_to_pay_back(
     monkeypatch: pytest.MonkeyPatch, seconds: float, pays: bool, why: str
 ) -> None:
     monkeypatch.setattr(engine, "can_compile", lambda device: None)
-    chosen, reason = engine.pick_compile("auto", CPU, lambda: seconds)
+    chosen, reason = engine.pick_compile("auto", PLAIN, CPU, lambda: seconds)
     assert chosen is pays
     assert why in reason
 
 
 def test_compiling_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "can_compile", lambda device: "no C++ compiler was found")
-    assert engine.pick_compile("auto", CPU, lambda: 1e9) == (False, "no C++ compiler was found")
+    assert engine.pick_compile("auto", PLAIN, CPU, lambda: 1e9) == (
+        False,
+        "no C++ compiler was found",
+    )
     with pytest.raises(LowerboundError, match="--compile yes, but no C\\+\\+ compiler was found"):
-        engine.pick_compile("yes", CPU, lambda: 1e9)
+        engine.pick_compile("yes", PLAIN, CPU, lambda: 1e9)
+
+
+def test_what_the_compiler_would_unroll_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "can_compile", lambda device: None)
+    unrolled, whole = nn.Sequential(nn.GRU(2, 3)), nn.Sequential(LSTM(2, 3))
+    assert engine.pick_compile("auto", unrolled, CPU, lambda: 1e9) == (
+        False, "the compiler would take a GRU apart",
+    )  # fmt: skip
+    assert engine.pick_compile("yes", unrolled, CPU, lambda: 1e9)[0]
+    assert engine.pick_compile("auto", whole, CPU, lambda: 1e9)[0]
 
 
 def test_what_was_resolved_once_stays(numbers: Any, table: Data, train: Any) -> None:

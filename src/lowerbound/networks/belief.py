@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from ..errors import LowerboundError
+from .lstm import LSTM
 from .sequence import Block
 from .start import initialise_, output_
 
@@ -49,8 +50,10 @@ class Recurrent(nn.Module):
         span: int | None = None,
     ) -> None:
         super().__init__()
-        make = nn.GRU if kind == "gru" else nn.LSTM
-        self.cells = make(in_width, width, layers, batch_first=True)
+        if kind == "gru":
+            self.cells = nn.GRU(in_width, width, layers, batch_first=True)
+        else:
+            self.cells = LSTM(in_width, width, layers)
         self.start = nn.Parameter(torch.zeros(layers, width))
         self.is_lstm = kind == "lstm"
         self.width = width

@@ -42,6 +42,7 @@ def choose(stepper: Stepper, resolved: dict[str, Any]) -> dict[str, Any]:
     asked = resolved.get("compile", options["compile"])
     compiled, why_compile = engine.pick_compile(
         {True: "yes", False: "no"}.get(asked, asked),
+        stepper.model,
         stepper.device,
         lambda: _expected_seconds(stepper, seconds),
     )

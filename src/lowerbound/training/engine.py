@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+from torch import nn
 
 from lowerbound.errors import LowerboundError
 
@@ -68,13 +69,23 @@ def can_compile(device: torch.device) -> str | None:
     return None
 
 
+def taken_apart(model: nn.Module) -> str | None:
+    """What of a model the compiler would unroll over its steps; None: nothing."""
+    for module in model.modules():
+        if isinstance(module, nn.RNNBase) and not getattr(module, "whole", False):
+            return f"the compiler would take a {module.mode.partition('_')[0]} apart"
+    return None
+
+
 def pick_compile(
-    asked: str, device: torch.device, eager_seconds: Callable[[], float]
+    asked: str, model: nn.Module, device: torch.device, eager_seconds: Callable[[], float]
 ) -> tuple[bool, str]:
     """Whether to compile the step, and why.
 
     Args:
         asked: auto, yes or no.
+        model: that is trained.
+        device: on which.
         eager_seconds: how long the run would take without; only called for auto.
     """
     if asked == "no":
@@ -86,6 +97,9 @@ def pick_compile(
         return False, trouble
     if asked == "yes":
         return True, "as asked"
+    slow = taken_apart(model)
+    if slow is not None:
+        return False, slow
     seconds = eager_seconds()
     pays = seconds * COMPILE_SAVES > COMPILE_COSTS
     verdict = "pays back" if pays else "would not pay back"

@@ -103,6 +103,7 @@ class Stepper:
     def compile(self) -> str | None:
         """Compile every phase's step and try it once; what went wrong, in a line, or None."""
         torch._dynamo.config.trace_autograd_ops = True  # ty: ignore[invalid-assignment]
+        torch._dynamo.config.allow_rnn = True  # ty: ignore[invalid-assignment]
         for step in self.steps:
             step.compile(self.apart)
         try:
