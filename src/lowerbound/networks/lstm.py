@@ -33,13 +33,14 @@ class LSTM(nn.LSTM):
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """As of :class:`torch.nn.LSTM`."""
-        if not (torch.compiler.is_compiling() and self.whole):
+        compiling = torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+        if not (compiling and self.whole):
             return super().forward(input, hx)
         x, ends = input.transpose(0, 1).contiguous(), []
         for layer in range(self.num_layers):
             weights = [getattr(self, f"{name}_l{layer}") for name in _NAMES]
             one = slice(layer, layer + 1)
-            x, *end, _ = layer_(x, *weights, *(state[one].contiguous() for state in hx))
+            x, *end, _ = one_layer(x, *weights, *(state[one].contiguous() for state in hx))
             ends.append(end)
         hidden, cell = (torch.cat(each) for each in zip(*ends, strict=True))
         return x.transpose(0, 1), (hidden, cell)
@@ -49,7 +50,7 @@ _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 @torch.library.custom_op("lowerbound::lstm", mutates_args=())
-def layer_(
+def one_layer(
     x: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: Tensor, h: Tensor, c: Tensor
 ) -> _Four:
     """One layer, ``(T, B, in)``: what it says, its last states, and what the way back needs."""
@@ -60,19 +61,19 @@ def layer_(
     return tuple(each.detach() for each in found)
 
 
-@layer_.register_fake
+@one_layer.register_fake
 def _(x: Tensor, w_x: Tensor, w_h: Tensor, b_x: Tensor, b_h: Tensor, h: Tensor, c: Tensor) -> _Four:
     # How much is kept for the way back the kernel alone knows: it is asked.
     with unset_fake_temporarily():
         sizes = [tuple(each.shape) for each in (x, w_x, w_h, b_x, b_h, h, c)]
-        kept = layer_(*(torch.zeros(size) for size in sizes))[3].shape
+        kept = one_layer(*(torch.zeros(size) for size in sizes))[3].shape
     out = x.new_empty((*x.shape[:2], h.shape[-1]))
     return out, torch.empty_like(h), torch.empty_like(c), x.new_empty(kept, dtype=torch.uint8)
 
 
 @torch.library.custom_op("lowerbound::lstm_backward", mutates_args=())
 def _backward(given: list[Tensor], found: list[Tensor], gradients: list[Tensor]) -> list[Tensor]:
-    """Gradients of the seven inputs of :func:`layer_`, of those of its first three outputs."""
+    """Gradients of the seven inputs of :func:`one_layer`, of those of its first three outputs."""
     *outputs, kept = found
     back = torch.ops.aten.mkldnn_rnn_layer_backward.default(
         *given, *outputs, *gradients, False, _LSTM, given[-1].shape[-1], 1, True, True, False, [],
@@ -100,4 +101,4 @@ def _gradients(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, ...]:
     return tuple(_backward(given, found, full))
 
 
-layer_.register_autograd(_gradients, setup_context=_save)
+one_layer.register_autograd(_gradients, setup_context=_save)
