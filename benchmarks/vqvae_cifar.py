@@ -60,9 +60,9 @@ def _all(given: Any, runs: Path, argv: Sequence[str]) -> int:
             run = lb.train(data, recipe, out=out, minutes=given.minutes, **arguments)
         rows += _rows(name, run, lb.evaluate(run, report=False))
         print("  " + "  ".join(str(cell) for cell in rows[-1]), flush=True)
-    header = ["model", "bits/dim", "kind", "rate, nats", "parameters", "usage, %"]
+    header = ["model", "bits/dim", "kind", "images", "rate, nats", "parameters", "usage, %"]
     text = [__doc__.partition("\n\n")[2].strip(), table(header, rows)]
-    text.append(f"{given.minutes:g} minutes each.")
+    text.append(f"{given.minutes:g} minutes each; errors are of the images measured.")
     write(
         "vqvae_cifar",
         "VQ-VAE and VAE on CIFAR-10",
@@ -79,13 +79,16 @@ def _rows(name: str, run: Any, result: Any) -> list[list[Any]]:
     model: Any = run.model
     own = [p for part in (model.posterior, model.likelihood) for p in part.parameters()]
     count = f"{sum(p.numel() for p in own):,}"
+    images, nats = f"{result.data['examples']:,}", math.prod(run.spec.event_shape) * math.log(2)
+    error = f"± {(told.standard_error or 0.0) / nats:.3f}"
     if not hasattr(model, "uniform_rate"):
-        return [[name, f"{told.bits_per_dim:.3f}", told.kind, f"{result.rate:.1f}", count, None]]
+        value = f"{told.bits_per_dim:.3f} {error}"
+        return [[name, value, told.kind, images, f"{result.rate:.1f}", count, None]]
     usage = f"{100 * use_of(run)[0]:.1f}"
-    more = (model.uniform_rate - result.rate) / (math.prod(model.event_shape) * math.log(2))
+    more = (model.uniform_rate - result.rate) / nats
     return [
-        [f"{name}, uniform prior", f"{told.bits_per_dim + more:.3f}", told.kind,
+        [f"{name}, uniform prior", f"{told.bits_per_dim + more:.3f} {error}", told.kind, images,
          f"{model.uniform_rate:.1f}", count, usage],
-        [f"{name}, fitted prior", f"{told.bits_per_dim:.3f}", told.kind,
+        [f"{name}, fitted prior", f"{told.bits_per_dim:.3f} {error}", told.kind, images,
          f"{result.rate:.1f}", count, usage],
     ]  # fmt: skip

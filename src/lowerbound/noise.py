@@ -41,7 +41,8 @@ def normal(shape: torch.Size | tuple[int, ...], dtype: torch.dtype, device: torc
     """
     if device.type != "cpu" or dtype != torch.float32 or not torch.compiler.is_compiling():
         return torch.randn(shape, dtype=dtype, device=device)
-    keys = torch.randint(-(2**31), 2**31 - 1, (4,), dtype=torch.int32)
+    # Named, the generator is torch's own; else the compiler puts its own into every loop.
+    keys = torch.randint(-(2**31), 2**31 - 1, (4,), dtype=torch.int32, generator=None)
     count = math.prod(shape)
     radius = (-2.0 * torch.log1p(-_unit(count, keys[:2]))).sqrt()
     angle = (2.0 * math.pi) * _unit(count, keys[2:])

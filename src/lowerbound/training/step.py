@@ -111,11 +111,13 @@ class PhaseStep:
 
     def compile(self, apart: bool) -> None:
         """Compile the step; with `apart`, its two halves."""
+        how: dict[str, Any] = {"fullgraph": True, "dynamic": False}
+        how["options"] = {"guard_filter_fn": _guarded, "size_asserts": False}
         if apart:
-            self.gradients = torch.compile(self._gradients, fullgraph=True, dynamic=False)
-            self.update = torch.compile(self._update, fullgraph=True, dynamic=False)
+            self.gradients = torch.compile(self._gradients, **how)
+            self.update = torch.compile(self._update, **how)
         else:
-            self.whole = torch.compile(self._whole, fullgraph=True, dynamic=False)
+            self.whole = torch.compile(self._whole, **how)
 
     def _terms(
         self,
@@ -177,3 +179,17 @@ class PhaseStep:
     ) -> Tensor:
         gradients, values = self._gradients(source, index, side, scheduled)
         return torch.cat([values, self._update(gradients, scalars)])
+
+
+#: What the compiler would look at before every call though no run changes it: which modules, types
+#: and functions there are. Of 407 checks of a small VAE 320 are of these kinds, 5 % of its step.
+_STRUCTURE = frozenset((
+    "BUILTIN_MATCH", "CLASS_MATCH", "CLOSURE_MATCH", "DICT_KEYS_MATCH", "DUPLICATE_INPUT",
+    "EMPTY_NN_MODULE_HOOKS_DICT", "MODULE_MATCH", "NOT_PRESENT_IN_GENERIC_DICT", "SEQUENCE_LENGTH",
+    "TYPE_MATCH",
+))  # fmt: skip
+
+
+def _guarded(guards: Sequence[Any]) -> list[bool]:
+    """Which checks stay: those of tensors, of constants and of torch's own state."""
+    return [guard.guard_type not in _STRUCTURE for guard in guards]
