@@ -137,8 +137,11 @@ class Located(EventDistribution):
 
 def softplus(x: Tensor) -> Tensor:
     """log(1 + e^x), elementwise, to full precision in float64 too."""
-    # F.softplus drops e^-20, which float64 still sees, and compiles to slower code.
-    return -F.logsigmoid(-x)
+    # F.softplus drops e^-20, which float64 still sees. F.logsigmoid is one kernel, but compiled its
+    # derivative goes through 64-bit integers; that of a maximum is one half where both are equal.
+    if not torch.compiler.is_compiling():
+        return -F.logsigmoid(-x)
+    return torch.maximum(x, x.new_zeros(())) + torch.log1p(torch.exp(-x.abs()))
 
 
 def draw(p: Distribution, shape: tuple[int, ...] = ()) -> Tensor:
