@@ -405,7 +405,7 @@ def _like(run: Run, source: Any) -> Data:
         LowerboundError: they are of another shape, have classes, columns or attributes of other
             names, or values that the model gives no probability.
     """
-    data = source if isinstance(source, Data) else load(source, **run.info["data"]["options"])
+    data = source if isinstance(source, Data) else run.read(source)
     came, known = data.spec, run.spec
     if tuple(came.event_shape) != tuple(known.event_shape):
         raise LowerboundError(

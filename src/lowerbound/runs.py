@@ -270,6 +270,13 @@ class Run:
         _same(data, self.info["data"], self.path, "what was passed")
         self._data = data
 
+    def read(self, source: Any) -> Data:
+        """Other data, prepared as the run's own; all of them, though of its own it may have taken
+        the first so many."""
+        from .data import load
+
+        return load(source, **{**self.info["data"]["options"], "limit": None})
+
     def forget(self) -> None:
         """Read the weights anew when the model is asked for next."""
         self.__dict__.pop("model", None)

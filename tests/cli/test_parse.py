@@ -57,6 +57,15 @@ def test_values(api: Any, line: str, options: dict[str, Any]) -> None:
     assert given(api, line) == options
 
 
+def test_of_an_unnamed_filling_a_number_is_what_was_typed(api: Any) -> None:
+    # a width is a fraction of petals, and whole of networks: which it will be is known later
+    for text, kind in (("8", int), ("0.5", float)):
+        api.calls.clear()
+        prior = given(api, f"--recipe two-stage --base r --prior.width {text}")["prior"]
+        assert prior["width"] == float(text)
+        assert type(prior["width"]) is kind
+
+
 def test_flags_may_precede_the_data(api: Any) -> None:
     assert main(["train", "--hidden", "8,4", "digits", "-o", "there", "--no-evaluate"]) == 0
     assert api.calls == [("train", ("digits", "vae"), {"out": "there", "hidden": (8, 4)})]

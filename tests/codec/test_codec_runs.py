@@ -20,7 +20,7 @@ from lowerbound.codec.file import unpack
 from lowerbound.data import held_out
 from lowerbound.errors import LowerboundError
 
-from .conftest import train
+from .conftest import SMALL, train
 
 
 def images(folder: Path) -> np.ndarray:
@@ -39,6 +39,16 @@ def test_the_uniform_rate_and_the_models_own_codes(uniform: lb.Run, folder: Path
     x = held_out(uniform.data().test, uniform.spec)
     with torch.no_grad():
         assert np.array_equal(held.indices, uniform.model.encode(x).point.numpy())  # ty: ignore
+
+
+def test_a_run_of_a_few_examples_encodes_all(folder: Path) -> None:
+    run = train(folder, "few", "halves.npz", "vq-vae", limit=100, steps=2, **SMALL)
+    found = encode(run, str(folder / "halves.npz"))
+    x = torch.from_numpy(images(folder)).float() / 255  # all of them, not the run's hundred
+    with torch.no_grad():
+        assert np.array_equal(found.indices, run.model.encode(x).point.numpy())  # ty: ignore
+    first = encode(run, str(folder / "halves.npz"), limit=6)
+    assert np.array_equal(first.indices, found.indices[:6])
 
 
 def test_the_fitted_rate_is_the_priors_and_the_file_reaches_it(

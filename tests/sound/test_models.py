@@ -52,6 +52,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> lb.Run:
     )  # fmt: skip
 
 
+def test_codes_of_sound_come_back_as_sounds(run: lb.Run, tmp_path: Path, capsys: Any) -> None:
+    """A WaveNet has no mean: what is heard is a draw, the same each time, of each one's speaker."""
+    file = tmp_path / "codes.npz"
+    assert (
+        main(["encode", str(run.path), str(Path(run.path).parent / "clips"), "-o", str(file)]) == 0
+    )
+    levels = lb.decode(run, file)
+    assert np.array_equal(levels, lb.decode(run, file))
+    assert levels.shape[1:] == run.spec.event_shape
+    assert ((levels == np.round(levels)) & (levels >= 0) & (levels <= 255)).all()
+    assert main(["decode", str(run.path), str(file), "-o", str(tmp_path / "out")]) == 0
+    assert len(list((tmp_path / "out").glob("*.wav"))) == len(levels)
+
+
 def test_a_position_is_about_16_ms() -> None:
     assert [stride_of(rate) for rate in (8000, 16000, 44100)] == [128, 256, 256]
 

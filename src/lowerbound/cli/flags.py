@@ -118,7 +118,17 @@ def flags_of(sections: Iterable[Section]) -> dict[str, Flag]:
                 option = replace(option, default=None)  # the recipe takes it from the data
             if key not in found or (option.slot and not found[key].option.slot):
                 found[key] = Flag(key, option, section)
+            elif not (section.shown or found[key].section.shown):
+                found[key] = replace(found[key], option=_either(found[key].option, option))
     return found
+
+
+def _either(one: Option, other: Option) -> Option:
+    """An option that takes what either takes: which of the two it will be is not known yet."""
+    if one.slot is not None or (one.type, one.span) == (other.type, other.span):
+        return one
+    kind = one.type if one.type == other.type else one.type | other.type
+    return replace(one, type=kind, span=one.span if one.span == other.span else None)
 
 
 def slot_sections(function: Callable[..., Any], chosen: Mapping[str, Any]) -> list[Section]:

@@ -158,6 +158,8 @@ def decode(
 ) -> np.ndarray:
     """Codes to data: the likelihood's mean at each code; of a model of the data, these themselves.
 
+    Of a decoder that draws one number after the other (a WaveNet) it is a draw, always the same.
+
     Args:
         run: the run that made the codes, or its folder.
         codes: a file of them (.npz of their bits, .npy of whole numbers), `Codes`, or whole numbers
@@ -176,7 +178,8 @@ def decode(
     whole, side = _whole(run, model, codes, given, progress)
     values = model.value(torch.from_numpy(whole))
     decoded = []
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
         for start in range(0, len(values), BATCH):
             part = values[start : start + BATCH]
             beside = _rows(side, start, start + len(part))

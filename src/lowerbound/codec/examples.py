@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lowerbound.conditioning import example_of
 from lowerbound.continuing import clip_of
-from lowerbound.data import Data, Prepare, RowsSplit, aligned, load, misfit, side_of
+from lowerbound.data import Data, Prepare, RowsSplit, aligned, misfit, side_of
 from lowerbound.data.arrays import ArrayRows, as_numpy
 from lowerbound.errors import LowerboundError
 from lowerbound.runs import Run
@@ -141,7 +141,7 @@ def _rows(values: np.ndarray) -> RowsSplit:
 
 
 def _several(run: Run, source: Any, split: str) -> Examples:
-    data = source if isinstance(source, Data) else load(source, **run.info["data"]["options"])
+    data = source if isinstance(source, Data) else run.read(source)
     came, known = tuple(data.spec.event_shape), tuple(run.spec.event_shape)
     if came != known:
         raise LowerboundError(
