@@ -318,3 +318,15 @@ def test_other_versions_are_announced(run: Run) -> None:
         f"not bit-exact: began with lowerbound {lowerbound.__version__}, torch 2.0.0, goes on with "
         f"lowerbound {lowerbound.__version__}, torch {torch.__version__}"
     ]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "asked"),
+    [("vae", {"likelihood", "network"}), ("autoencoder", {"network"}), ("vq-vae", {"likelihood"}),
+     ("pixelcnn", set()), ("pca", set())],
+)  # fmt: skip
+def test_only_what_the_model_takes_from_the_data_is_told(recipe: str, asked: set[str]) -> None:
+    """Whose network is its own is not said to have the data's."""
+    made = lowerbound.train("digits", recipe, out="run", limit=64, **{**QUICK, "steps": 1})
+    seen = {name for name, _ in made.data().spec.lines(made.asked)}
+    assert seen & {"likelihood", "network"} == asked

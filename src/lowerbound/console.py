@@ -113,7 +113,7 @@ def inspection(data: Data, console: Console | None = None) -> None:
     for name, text in data.facts.lines():
         table.add_row(name, text)
     table.add_section()
-    for name, text in data.spec.lines():
+    for name, text in data.spec.lines(data.asked):
         table.add_row(name, text)
     (console or out()).print(table)
 

@@ -471,7 +471,7 @@ def _report(run: Run, data: Data, paths: list[Path], sounds: list[Sound]) -> Non
     write_report(
         run.path / "report.html",
         title=f"{run.name} on {run.spec.name}",
-        facts=[*data.facts.lines(), *data.spec.lines(bare=_bare(run))],
+        facts=[*data.facts.lines(), *data.spec.lines(run.asked)],
         evaluation=run.evaluation,
         # The report draws the learning curves itself, beside the numbers of training.
         pictures=[
@@ -483,10 +483,3 @@ def _report(run: Run, data: Data, paths: list[Path], sounds: list[Sound]) -> Non
         info=run.info,
         sounds=sounds,
     )
-
-
-def _bare(run: Run) -> bool:
-    """Whether a model has no likelihood or network to choose: a flow, a mixture, solved exactly."""
-    model = run.model
-    exact = any(hasattr(model, name) for name in ("responsibilities", "fit_"))
-    return exact or getattr(model, "bijective", False) is True

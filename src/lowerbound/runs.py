@@ -270,12 +270,28 @@ class Run:
         _same(data, self.info["data"], self.path, "what was passed")
         self._data = data
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Which of likelihood and network its model takes from the data; many have their own."""
+        from .recipes import RECIPES
+
+        both, given = ("likelihood", "network"), self.info["arguments"]
+        if not isinstance(self.recipe, str) or self.recipe not in RECIPES:
+            return both
+        function = RECIPES[self.recipe]
+        known, own = options_of(function, python=True), getattr(function, "decides", ())
+        return tuple(
+            name for name in both
+            if name in known and (name not in own or given.get(name, "auto") != "auto")
+        )  # fmt: skip
+
     def read(self, source: Any) -> Data:
         """Other data, prepared as the run's own; all of them, though of its own it may have taken
         the first so many."""
         from .data import load
 
-        return load(source, **{**self.info["data"]["options"], "limit": None})
+        options: dict[str, Any] = {**self.info["data"]["options"], "limit": None}
+        return load(source, **options)
 
     def forget(self) -> None:
         """Read the weights anew when the model is asked for next."""

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def go_on(path: str | Path | Run, what: Any, source: Any, follow: Follow) -> Run
 
 def _train(run: Run, data: Data, built: Built, follow: Follow) -> Run:
     with run.locked():
-        follow(data)  # only now: what is refused before is one line
+        follow(replace(data, asked=run.asked))  # only now: what is refused before is one line
         now, then = versions(), run.info.get("versions", {})
         if now != then:
             follow(f"not bit-exact: began with {_listed(then)}, goes on with {_listed(now)}")

@@ -69,6 +69,7 @@ class Answer:
         self.info = {"status": {"reason": reason, "step": 1200}}
         self.kind = kind
         self.facts = self.spec = self
+        self.asked = ()
         self.model = Model("vae")
         self.given = self.unfinished = None
         self.sections = ()
@@ -83,7 +84,7 @@ class Answer:
     def to_json(self) -> dict[str, Any]:
         return {"answer": 1.5, "nothing": float("nan"), "path": self.path}
 
-    def lines(self) -> list[tuple[str, str]]:
+    def lines(self, asked: tuple[str, ...] = ()) -> list[tuple[str, str]]:
         return [("shape", "8 x 8 grey")]
 
     def table(self) -> list[Row]:

@@ -42,8 +42,8 @@ class Coded:
         return model.prior(*self._beside(model, count, side))
 
     def decoded(self, codes: Tensor, side: Tensor | None) -> Tensor:
-        """The mean of x given codes ``(n, ...)``; of categories the likeliest, and a draw where they
-        depend on one another."""
+        """The mean of x given codes ``(n, ...)``; of categories the likeliest, and a draw where
+        they depend on one another."""
         found = self.model.decode(codes, *self._beside(self.model, len(codes), side))
         if hasattr(found, "network"):
             return found.sample()

@@ -38,6 +38,7 @@ class Data:
         source: the name or path they came from, None for arrays in memory.
         options: what `load` was called with, in JSON's types: ``load(source, **options)``
             loads the same data with the same split again.
+        asked: which of likelihood and network are taken from the data, as a model asks for them.
     """
 
     spec: DataSpec
@@ -47,6 +48,7 @@ class Data:
     facts: Facts
     source: str | None
     options: dict[str, Any]
+    asked: tuple[str, ...] = ("likelihood", "network")
 
     def prepare(self, **choices: Any) -> Data:
         """The same examples with other choices; nothing is read again.
@@ -68,7 +70,7 @@ class Data:
 
     def lines(self) -> list[tuple[str, str]]:
         """What was found and chosen, as (name, text) pairs."""
-        return [*self.facts.lines(), *self.spec.lines()]
+        return [*self.facts.lines(), *self.spec.lines(self.asked)]
 
     def to_json(self) -> dict[str, Any]:
         """What was found and chosen, in JSON's types."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -213,20 +213,22 @@ class DataSpec:
             given["factors"] = {name: tuple(each) for name, each in given["factors"].items()}
         return cls(**given)
 
-    def lines(self, *, bare: bool = False) -> list[tuple[str, str]]:
+    def lines(self, asked: Collection[str] = ("likelihood", "network")) -> list[tuple[str, str]]:
         """What was chosen and why, as (name, text) pairs.
 
         Args:
-            bare: of a model that has neither likelihood nor network to choose, a density of x in
-                closed form or a flow: without these two.
+            asked: which of likelihood and network the model takes from the data; many have their
+                own, or none.
         """
-        lines = [] if bare else [("likelihood", self._because("likelihood", self._likelihood()))]
+        lines = []
+        if "likelihood" in asked:
+            lines.append(("likelihood", self._because("likelihood", self._likelihood())))
         if self.binarize != "none" or "binarize" in self.why:
             lines.append(("binarization", self._because("binarize", self.binarize)))
         if self.dequantize != "none" or "dequantize" in self.why:
             lines.append(("dequantization", self._because("dequantize", self.dequantize)))
         lines.append(("x", self._because("standardize", self._values())))
-        if not bare:
+        if "network" in asked:
             lines.append(("network", self._because("network", self.network)))
         return lines
 

@@ -264,4 +264,7 @@ def fitted_prior(value: Any) -> Any:
     return resolved
 
 
+# Its own by the kind of data, until one is named.
+vars(vq_vae)["decides"] = ("network",)
+
 RECIPES = {"vq-vae": vq_vae}
