@@ -169,6 +169,21 @@ def test_bad_files_are_named_or_left_out(tmp_path: Path) -> None:
     assert told.startswith("2 files that do not do: broken.wav (no sound file")
 
 
+def test_a_file_that_was_cut_short_is_named(tmp_path: Path) -> None:
+    for number in range(3):
+        put(tmp_path / "a" / f"{number}.wav", tone(440 + number, 0.05))
+    whole = (tmp_path / "a" / "1.wav").read_bytes()
+    (tmp_path / "a" / "1.wav").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(
+        LowerboundError, match=rf"1.wav \(cut short: {len(whole) // 2} of {len(whole)}"
+    ):
+        lb.load(tmp_path / "a")
+    # written to a pipe: the length is not told, and what is there is all there is
+    (tmp_path / "a" / "1.wav").write_bytes(whole[:4] + b"\xff" * 4 + whole[8:])
+    data = lb.load(tmp_path / "a")
+    assert len(data.train) + len(data.test) == 3
+
+
 def test_silent_short_and_loud_clips_are_told(tmp_path: Path) -> None:
     put(tmp_path / "a" / "silent.wav", np.zeros(400))
     put(tmp_path / "a" / "short.wav", tone(440, 0.001))  # 8 samples: less than any stride
@@ -203,6 +218,7 @@ def test_what_is_wrong_is_one_line(folder, tmp_path: Path, capsys) -> None:
         (f"{path} --pattern {PATTERN} --labels a.csv", "one of pattern and labels", True),
         (f"{path} --pattern {PATTERN} --key mood", "expected a label of the clips", True),
         (f"{path} --labels nowhere.csv", "expected a table of labels", True),
+        (f"{path} --window 0.001", "expected a window of at least 0.032 s", True),
         (f"{tmp_path / 'x.npy'} --window 0.5", "window only with sound files", True),
         (f"{tmp_path / 'other'}", "expected at least 2 examples", True),
     ]

@@ -24,6 +24,7 @@ from lowerbound.sound import LEVELS, SILENCE, mu_law, resample, sounding
 SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".aif", ".aiff", ".au", ".mp3"))
 _MULTIPLE = 256  # of samples in a window: what strided networks divide by
 _MOST_SECONDS = 1.024  # of a window where nobody said
+_UNTOLD = 0xFFFFFF00  # bytes of a WAV file whose length is not told
 _COVERED = 0.95  # share of the clips that such a window holds whole
 _TOGETHER = 64  # files a thread reads in one go
 
@@ -281,7 +282,8 @@ def _open(files: Files, name: str, reading: Reading) -> tuple[np.ndarray, str] |
     import soundfile
 
     try:
-        with soundfile.SoundFile(io.BytesIO(files.read(name))) as file:
+        content = files.read(name)
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
             rate = file.samplerate
             wave = file.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError, ValueError, RuntimeError) as error:
@@ -289,6 +291,10 @@ def _open(files: Files, name: str, reading: Reading) -> tuple[np.ndarray, str] |
         return f"no sound file: {text[:80].rstrip('.')}"
     if not len(wave):
         return "length 0"
+    told = 8 + int.from_bytes(content[4:8], "little")
+    # Who writes to a pipe does not know the length, and tells none or the greatest there is.
+    if content[:4] == b"RIFF" and len(content) < told < _UNTOLD and told > 8:
+        return f"cut short: {len(content):,} of {told:,} bytes"
     if not np.isfinite(wave).all():
         return "NaN or infinity in it"
     wave = resample(wave.mean(1), rate, reading.rate)
@@ -373,7 +379,13 @@ def _window(seconds: float | None, counts: np.ndarray, rate: int) -> int:
     if seconds is None:
         most = math.ceil(float(np.quantile(counts, _COVERED)) / _MULTIPLE)
         return _MULTIPLE * max(1, min(most, round(_MOST_SECONDS * rate / _MULTIPLE)))
-    return _MULTIPLE * max(1, round(seconds * rate / _MULTIPLE))
+    pieces = round(seconds * rate / _MULTIPLE)
+    if not pieces:
+        raise LowerboundError(
+            f"expected a window of at least {_MULTIPLE / rate:.3g} s ({_MULTIPLE} samples at "
+            f"{rate:,} a second), came {seconds:g}"
+        )
+    return _MULTIPLE * pieces
 
 
 def _told_sound(rate: int, trim: float | None) -> str:
