@@ -187,3 +187,18 @@ def test_every_option_and_an_unfinished_run(tmp_path: Path) -> None:
     done = write_report(tmp_path / "d.html", "vae", [], evaluation(), [], METRICS[:2], INFO)
     assert "Unfinished" not in done.read_text("utf-8")
     assert "Learning curves" not in done.read_text("utf-8")  # of two points
+
+
+def test_captions_say_what_such_a_model_shows() -> None:
+    from lowerbound.captions import caption
+
+    told = {
+        (stem, kind, codes): (caption(stem, kind, codes) or ("", ""))[1]
+        for stem in ("samples", "reconstructions")
+        for kind in ("image", "audio")
+        for codes in (True, False)
+    }
+    assert "likelihood's mean" in told["samples", "image", True]
+    assert "odes" not in told["samples", "image", False] + told["samples", "audio", False]
+    assert "mean" not in told["samples", "audio", True] + told["reconstructions", "audio", True]
+    assert caption("no such picture", "image", True) is None

@@ -64,3 +64,32 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "The rate of each dimension; one near zero carries nothing about the data.",
     ),
 }
+
+#: What other words fit a model of data without codes, each number given those before it,
+_WITHOUT_CODES = {
+    "samples": "Data that the model draws, one number after the other.",
+    "samples_of_each_class": (
+        "A row for each label that the model is conditioned on: data that it draws, one number "
+        "after the other."
+    ),
+}
+#: and one of sound, whose samples are drawn one after the other.
+_OF_SOUND = {
+    "reconstructions": "Held-out sounds, and what the decoder draws of their codes.",
+    "samples": "Codes drawn from the prior, and what the decoder draws of each.",
+}
+
+
+def caption(stem: str, kind: str, has_codes: bool) -> tuple[str, str] | None:
+    """Title and caption of a picture; None of one that has none.
+
+    Args:
+        stem: the picture's name.
+        kind: of the data.
+        has_codes: whether the model has any.
+    """
+    if stem not in CAPTIONS:
+        return None
+    title, text = CAPTIONS[stem]
+    other = {**(_OF_SOUND if kind == "audio" else {}), **({} if has_codes else _WITHOUT_CODES)}
+    return title, other.get(stem, text)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from . import conditioning, drawing, listening, nothing, plots, sentences
-from .captions import CAPTIONS as _OF_MODELS
+from .captions import caption
 from .conditioning import Completion
 from .data import Data, DataSpec, Prepare, held_out
 from .errors import LowerboundError
@@ -35,12 +35,8 @@ _PER_CLASS, _COMPLETED, _WAYS = 10, 8, 6  # samples of a class; examples complet
 _CLIPS = 8  # of a video that are shown, a row of frames each
 _PIXELS = ("image", "video")
 _SEED = 0
+_CAPTIONS = {nothing.NAME: nothing.CAPTION, neighbours.NAME: neighbours.CAPTION}
 _STRIPES = ((0.94, 0.80, 0.62), (0.86, 0.56, 0.28))  # of what is missing, in two tones
-_CAPTIONS = {
-    nothing.NAME: nothing.CAPTION,
-    neighbours.NAME: neighbours.CAPTION,
-    **_OF_MODELS,
-}
 
 
 def draw(run: Run, data: Data) -> list[Path]:
@@ -468,17 +464,18 @@ def denoised_figure(
 
 
 def _report(run: Run, data: Data, paths: list[Path], sounds: list[Sound]) -> None:
+    has_codes = tuple(getattr(run.model, "latent_shape", ())) != (0,)
+    told = {
+        path: _CAPTIONS.get(path.stem) or caption(path.stem, run.spec.kind, has_codes)
+        for path in paths
+    }
     write_report(
         run.path / "report.html",
         title=f"{run.name} on {run.spec.name}",
         facts=[*data.facts.lines(), *data.spec.lines(run.asked)],
         evaluation=run.evaluation,
         # The report draws the learning curves itself, beside the numbers of training.
-        pictures=[
-            Picture(_CAPTIONS[p.stem][0], p, _CAPTIONS[p.stem][1])
-            for p in paths
-            if p.stem in _CAPTIONS
-        ],
+        pictures=[Picture(each[0], path, each[1]) for path, each in told.items() if each],
         metrics=[without_phase(line) for line in run.metrics()],
         info=run.info,
         sounds=sounds,
