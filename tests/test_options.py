@@ -65,6 +65,11 @@ def test_options_have_types_spans_texts_and_choices() -> None:
     assert options_of(needs)["levels"].required
 
 
+def test_a_limit_that_is_open_below_alone() -> None:
+    span = Span(min=0, max=1, open="min")
+    assert [value for value in (-1.0, 0.0, 0.5, 1.0, 1.5) if span.holds(value)] == [0.5, 1.0]
+
+
 def test_python_only_slots_are_not_offered_but_accepted() -> None:
     assert "encoder" not in options_of(bake)
     assert "encoder" in options_of(bake, python=True)

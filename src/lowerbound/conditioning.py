@@ -131,7 +131,7 @@ def side_given(run: Run, given: Given, n: int) -> Tensor | None:
     if given is None:
         raise LowerboundError(
             f"expected a condition, as {run.path} is conditioned on {condition.describe()}, came "
-            "none; pass --given ..."
+            f"none; pass --given {condition.example()}"
         )
     side = condition.named(_as_given(condition, given))
     return side.expand(n, *side.shape)

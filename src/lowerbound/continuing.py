@@ -59,7 +59,7 @@ def go_on(
     if run.spec.kind != "video":
         raise LowerboundError(
             f"expected a run of clips to continue one, came {run.path}, which is of "
-            f"{run.spec.kind}s: leave frames out"
+            f"{run.spec.kinds}: leave frames out"
         )
     clip, number = clip_of(run, example)
     came = len(clip)

@@ -54,7 +54,7 @@ def convert(
     spec = run.spec
     if spec.kind != "audio" or not spec.sample_rate:
         raise LowerboundError(
-            f"expected a run of sound to convert with, came {run.path}, of {spec.kind}s; train one "
+            f"expected a run of sound to convert with, came {run.path}, of {spec.kinds}; train one "
             "on a folder of sound: --recipe vq-vae --given speaker"
         )
     condition: Any = getattr(run.model, "condition", None)

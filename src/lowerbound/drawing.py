@@ -94,7 +94,8 @@ def new_data(
                 model.sample(1, *some, **options)[0] if some else model.sample(count, **options)
             )
         return torch.cat(parts)
-    for_codes = _of(model.prior(*context), options) if hasattr(model, "prior") else {}
+    prior = model.prior(*context) if hasattr(model, "prior") else None
+    for_codes = _of(prior, options)
     taken = set(for_codes)
     codes = draw_codes(model, n, *context, **for_codes)
     parts = []
@@ -103,6 +104,8 @@ def new_data(
         mine = _of(found, options)
         taken |= set(mine)
         if set(options) - taken:
+            if "guidance" in options:
+                _refuse_unguided({"prior": prior, "likelihood": found}, taken, model)
             _refuse({name: options[name] for name in options if name not in taken}, model)
         parts.append(found.sample((), **mine) if values == "draw" else centre(spec, found))
     return torch.cat(parts)
@@ -113,6 +116,17 @@ def _of(found: Any, options: dict[str, Any]) -> dict[str, Any]:
     known = getattr(found, "sampling_options", ())
     guided = bool(getattr(found, "context", True))
     return {k: v for k, v in options.items() if k in known and (k != "guidance" or guided)}
+
+
+def _refuse_unguided(parts: dict[str, Any], taken: set[str], model: Any) -> None:
+    """Guidance where something could take it, had it a condition."""
+    known = [n for n, p in parts.items() if "guidance" in getattr(p, "sampling_options", ())]
+    if known and "guidance" not in taken:
+        raise LowerboundError(
+            f"guidance: expected a {known[0]} with a condition to be guided by, came the one of "
+            f"{type(model).__name__}, which has none; leave it out, or train with one: "
+            "--given labels"
+        )
 
 
 def _refuse(options: dict[str, Any], model: Any) -> None:

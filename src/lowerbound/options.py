@@ -56,30 +56,38 @@ class Span:
         min: the least value; None for no limit.
         max: the greatest value; None for no limit.
         unit: what the number counts, for help texts: ``"nats"``, ``"examples"``.
-        open: whether the limits themselves are excluded.
+        open: whether the limits themselves are excluded; ``"min"``: the least value alone.
 
     >>> Span(min=0, open=True).holds(0), Span(min=0).holds(0)
     (False, True)
     >>> str(Span(min=0, max=1, open=True))
     'above 0 and below 1'
+    >>> str(Span(min=0, max=1, open="min"))
+    'above 0 and at most 1'
     """
 
     min: float | None = None
     max: float | None = None
     unit: str = ""
-    open: bool = False
+    open: bool | Literal["min"] = False
 
     def holds(self, value: float) -> bool:
         """Whether the value lies within the limits."""
-        if self.open:
-            return (self.min is None or value > self.min) and (self.max is None or value < self.max)
-        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+        above = self.min is None or value > self.min or (value == self.min and not self.open)
+        below = self.max is None or value < self.max or (value == self.max and not self._below)
+        return above and below
 
     def __str__(self) -> str:
-        low, high = ("above", "below") if self.open else ("at least", "at most")
+        low = "above" if self.open else "at least"
+        high = "below" if self._below else "at most"
         limits = [f"{low} {self.min:g}"] if self.min is not None else []
         limits += [f"{high} {self.max:g}"] if self.max is not None else []
         return " and ".join(limits)
+
+    @property
+    def _below(self) -> bool:
+        """Whether the greatest value itself lies outside."""
+        return self.open is True
 
 
 @dataclass(frozen=True)

@@ -288,10 +288,10 @@ class Run:
     def read(self, source: Any) -> Data:
         """Other data, prepared as the run's own; all of them, though of its own it may have taken
         the first so many."""
-        from .data import load
+        from .data import load, taken_by
 
         options: dict[str, Any] = {**self.info["data"]["options"], "limit": None}
-        return load(source, **options)
+        return load(source, **taken_by(source, options))
 
     def forget(self) -> None:
         """Read the weights anew when the model is asked for next."""

@@ -143,7 +143,7 @@ def test_the_verb(
     capsys.readouterr()
     cases = [
         ([run, "--values", "mean"], "expected draw of AutoregressiveModel"),
-        ([run, "--top-p", "0"], "top_p: expected above 0 and at most 1"),
+        ([run, "--top-p", "0"], "--top-p: expected a number above 0 and at most 1, came 0"),
         ([run, "--given", "label=x"], "a label that the model was trained on"),
         ([str(runs / "none"), "--guidance", "2"], "guidance: expected 1 without a condition"),
         ([str(runs / "codes"), "--temperature", "0.5"], "something autoregressive to draw with it"),
@@ -162,6 +162,7 @@ def test_data_that_do_not_fit_are_refused() -> None:
     cases: list[tuple[Any, str, dict[str, Any], str]] = [
         (tokens, "pixelcnn", {}, "pixelcnn: expected images, came tokens"),
         (real, "wavenet", {}, "expected whole numbers, levels or binary values, came real"),
+        (tokens - 1, "transformer", {}, "levels .* came whole numbers from -1; number them from 0"),
         (tokens, "transformer", {"given": "labels"}, "expected data with labels, came"),
         (tokens, "transformer", {"width": 30}, "a multiple of 4 attention heads"),
         (binary, "pixelcnn", {"output": "logistic"}, "expected levels, which are ordered"),

@@ -104,8 +104,10 @@ def test_labels_travel_with_the_codes(labelled: lb.Run, folder: Path, tmp_path: 
     assert found.rate == pytest.approx(exact, rel=1e-4)
     given = encode(labelled, images(folder)[:5], given="label=left")
     assert np.array_equal(given.side, np.zeros(5))  # ty: ignore
-    with pytest.raises(LowerboundError, match="--given"):
+    with pytest.raises(LowerboundError, match=r"came none; pass --given label=left$"):
         decode(labelled, found.indices)
+    with pytest.raises(LowerboundError, match=r"or name one condition .*: --given label=left$"):
+        encode(labelled, images(folder)[:5])
     with pytest.raises(LowerboundError, match="did you mean 'left'"):
         encode(labelled, images(folder)[:5], given="label=lift")
     by_hand = decode(labelled, given.indices, given="label=left")
@@ -141,6 +143,7 @@ def test_tokens_are_coded_without_loss(folder: Path) -> None:
     found = encode(run, tokens)
     assert np.array_equal(decode(run, found), tokens)
     assert found.rate < 12 * math.log2(6)
+    assert "of tokens; train one" in refused(lb.convert, run, np.zeros(800), "label=1")
     quantized = train(folder, "vq-tokens", "tokens.npy", "vq-vae", hidden=(32,), positions=4)
     assert quantized.spec.kind == "tokens"
     found = encode(quantized, tokens)
@@ -173,6 +176,11 @@ def test_files_that_are_damaged_or_of_another_model(
     np.savez(tmp_path / "other.npz", images=np.zeros((2, 2)))
     assert "came other.npz with images" in refused(decode, fitted, tmp_path / "other.npz")
     assert "there is none" in refused(decode, fitted, tmp_path / "no.npz")
+    for name, words in (("who.csv", "expected a file of codes, .npz or .npy, came who.csv; pass"),
+                        ("who.npz", "begins with none of numpy's marks")):  # fmt: skip
+        (tmp_path / name).write_text("who,age\nann,3\n")
+        text = refused(decode, fitted, tmp_path / name)
+        assert words in text and "pickle" not in text
     wrong = Codes(found.indices, found.about, found.words[::-1].copy())
     mixed = wrong.write(tmp_path / "mixed.npz")
     assert "damaged" in refused(decode, fitted, mixed)
@@ -205,6 +213,22 @@ def test_runs_and_data_that_do_not_fit(uniform: lb.Run, folder: Path) -> None:
         encode, uniform, images(folder)[:5], given="label=left"
     )
     assert "expected all, train" in refused(encode, uniform, images(folder), split="some")
+
+
+def test_options_of_the_runs_own_files_are_not_asked_of_others(
+    uniform: lb.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"size": 8, "frames": 3, "window": 0.1, "key": "images"}
+    monkeypatch.setitem(uniform.info, "data", {**uniform.info["data"], "options": options})
+    np.save(tmp_path / "text.npy", np.random.default_rng(0).integers(0, 9, (20, 12)))
+    text = refused(encode, uniform, tmp_path / "text.npy")
+    assert "expected data of shape (1, 8, 8)" in text and "came (12,)" in text
+
+
+def test_guidance_of_a_prior_without_a_condition(fitted: lb.Run) -> None:
+    text = refused(lb.sample, fitted, 2, guidance=2.0)
+    assert "expected a prior with a condition to be guided by" in text
+    assert "which has none; leave it out" in text and "two-stage" not in text
 
 
 # The command line

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from lowerbound.conditioning import parse_given
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import LowerboundError
 from lowerbound.models import LatentModel
 from lowerbound.models.conditional import DirectModel, DiscreteLatentModel
-from lowerbound.models.conditions import GivenAttributes, GivenLabel, GivenPart
+from lowerbound.models.conditions import GivenAttributes, GivenFactor, GivenLabel, GivenPart
 from lowerbound.options import check
 from lowerbound.recipes import RECIPES, vae
 
@@ -193,6 +194,14 @@ def test_labels_that_are_none(given: Any, message: str) -> None:
     with pytest.raises(LowerboundError) as error:
         GivenLabel(("cat", "dog")).named(given)
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [GivenLabel(("cat", "dog")), GivenFactor("speaker", ("ann",)), GivenAttributes(("a", "b"))],
+)
+def test_an_example_of_a_condition_is_one(condition: Any) -> None:
+    condition.named(parse_given(condition.example()))
 
 
 def test_the_nearest_number_is_offered() -> None:

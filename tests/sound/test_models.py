@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import wave as waves
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -257,6 +258,8 @@ def test_the_command_line(run: lb.Run, tmp_path: Path, capsys: pytest.CaptureFix
         ("IN --given digit=1", "expected one speaker as the condition, came digit=1"),
         ("IN --given speaker=bob -o x.mp3", "a name that ends in .wav, came 'x.mp3'"),
         ("nowhere.wav --given speaker=bob", "came no such file: nowhere.wav"),
+        ("FOLDER --given speaker=bob", "a folder: FOLDER; pass one of its files: FOLDER/a/one.wav"),
+        ("BARE --given speaker=bob", "a folder: BARE, with no sound in it"),
         ("BROKEN --given speaker=bob", "which does not do (no sound file"),
         ("EMPTY --given speaker=bob", "which does not do (length 0)"),
     ],
@@ -270,6 +273,10 @@ def test_what_cannot_be_converted_is_one_line(
         "BROKEN": tmp_path / "broken.wav",
     }
     files["BROKEN"].write_bytes(b"RIFF\x00\x00")
+    files |= {"FOLDER": tmp_path / "folder", "BARE": tmp_path / "bare"}
+    put(files["FOLDER"] / "a" / "one.wav", tone(300, 0.1))
+    files["BARE"].mkdir()
+    text = re.sub("FOLDER|BARE", lambda found: str(files[found[0]]), text)
     named = [str(files.get(word, word)) for word in words.split()]
     assert main(["convert", str(run.path), *named]) == 2
     error = capsys.readouterr().err
@@ -289,11 +296,15 @@ def test_options_that_are_none_of_sound(run: lb.Run) -> None:
     data = run.data()
     for options, text in (
         ({"hidden": (8,)}, "no hidden or positions of sound"),
-        ({"given": "mood"}, "expected data with mood"),
+        ({"given": "speakers"}, "expected data with speakers, .* pass --given speaker or digit$"),
         ({"network": "mlp"}, "expected wave, whose codes lie along time"),
     ):
         with pytest.raises(LowerboundError, match=text):
             recipe("vq-vae")(data.spec, **options)
+    unlabelled = replace(data.spec, classes=None, factors=None)
+    text = "--pattern {mood}_{}) or a table that labels them (--labels labels.csv) with --given"
+    with pytest.raises(LowerboundError, match=re.escape(text)):
+        recipe("vq-vae")(unlabelled, given="mood")
     with pytest.raises(LowerboundError, match="pass --recipe vq-vae"):
         recipe("vae")(data.spec, likelihood="wavenet")
 

@@ -190,7 +190,7 @@ def sample(
     values: Literal["auto", "mean", "draw"] = "auto",
     temperature: Annotated[float, Span(min=0)] = 1.0,
     top_k: Annotated[int | None, Span(min=1, unit="values")] = None,
-    top_p: Annotated[float | None, Span(min=0, max=1)] = None,
+    top_p: Annotated[float | None, Span(min=0, max=1, open="min")] = None,
     guidance: Annotated[float, Span(min=0)] = 1.0,
     seed: Annotated[int, Span(min=0)] = 0,
     recipe: str | None = None,

@@ -262,7 +262,10 @@ def _side(run: Run, found: Any, given: Any) -> Tensor | None:
             f"expected a run conditioned on labels or on nothing, came {run.path}, which is "
             f"conditioned on {condition.describe()}, and a decoder has not got that"
         )
-    return found.side(condition.side) if given is None else side_given(run, given, len(found))
+    if given is not None:
+        return side_given(run, given, len(found))
+    named = f"name one condition of all of them: --given {condition.example()}"
+    return found.side(condition.side, named)
 
 
 def _rows(side: Tensor | None, start: int, stop: int) -> Tensor | None:

@@ -45,9 +45,9 @@ class Examples:
         """Examples as stored, ``(n, *event_shape)``."""
         return self._gathered(start, stop, lambda part, at: part.stored(at))
 
-    def side(self, name: Any) -> Tensor:
-        """What comes beside each example, ``(N, ...)``."""
-        sides = [side_of(part, name) for part in self.parts]
+    def side(self, name: Any, otherwise: str) -> Tensor:
+        """What comes beside each example, ``(N, ...)``; `otherwise` as of `side_of`."""
+        sides = [side_of(part, name, otherwise) for part in self.parts]
         return torch.stack([sides[part][at] for part, at in self.order.tolist()])
 
     def prepared(self, spec: Any) -> Iterator[Tensor]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from lowerbound.data.arrays import check_magic
 from lowerbound.errors import LowerboundError
 
 FORMAT = 1
@@ -79,7 +80,13 @@ def unpack(path: Path) -> tuple[About, np.ndarray, np.ndarray | None]:
     Raises:
         LowerboundError: there is no such file, it is cut short, damaged, or no file of codes.
     """
+    if path.suffix != ".npz":
+        raise LowerboundError(
+            f"expected a file of codes, .npz or .npy, came {path.name}; pass one that lowerbound "
+            "encode wrote"
+        )
     try:
+        check_magic(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if any(name not in archive.files for name in _MEMBERS):
                 raise LowerboundError(

@@ -6,7 +6,7 @@ from lowerbound.data.batches import Loader, Order, Side, Steps, side_of
 from lowerbound.data.choose import Choices, choose
 from lowerbound.data.facts import Facts
 from lowerbound.data.inspect import inspect
-from lowerbound.data.load import Data, describe, load
+from lowerbound.data.load import Data, describe, load, taken_by
 from lowerbound.data.prepare import Prepare, held_out
 from lowerbound.data.spec import DataSpec
 from lowerbound.data.splits import RowsSplit, Split
@@ -33,5 +33,6 @@ __all__ = [
     "load",
     "misfit",
     "side_of",
+    "taken_by",
     "wave_of",
 ]

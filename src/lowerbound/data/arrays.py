@@ -153,7 +153,7 @@ def read_array(
 ) -> Source:
     """A .npy or .npz file; `clips` as in `ArrayRows`."""
     try:
-        _check_magic(path)
+        check_magic(path)
         if path.suffix == ".npz":
             # Opened here: where the file is cut short, np.load leaves its own handle open.
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -180,8 +180,13 @@ def read_array(
     return source
 
 
-def _check_magic(path: Path) -> None:
-    """Numpy takes any file it does not know for a pickle; say instead that it is not numpy's."""
+def check_magic(path: Path) -> None:
+    """Numpy takes any file it does not know for a pickle; say instead that it is not numpy's.
+
+    Raises:
+        ValueError: it is none of the kind that its name says.
+        OSError: it does not open.
+    """
     with path.open("rb") as file:
         start = file.read(6)
     if not start.startswith(b"PK" if path.suffix == ".npz" else b"\x93NUMPY"):

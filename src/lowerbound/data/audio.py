@@ -243,6 +243,10 @@ def wave_of(path: str | Path, rate: int, trim: float | None = None) -> np.ndarra
     """
     _soundfile()
     path = Path(path).expanduser()
+    if path.is_dir():
+        inside = names_in(folder_files(path))
+        fix = f"; pass one of its files: {path / inside[0]}" if inside else ", with no sound in it"
+        raise LowerboundError(f"expected a sound file, came a folder: {path}{fix}")
     if not path.is_file():
         raise LowerboundError(f"expected a sound file, came no such file: {path}")
     found = _open(_one_file(path), path.name, Reading(rate, trim))

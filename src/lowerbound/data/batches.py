@@ -59,8 +59,13 @@ class Order:
         return torch.cat(parts)
 
 
-def side_of(split: Split, side: Side) -> Tensor:
+def side_of(split: Split, side: Side, otherwise: str = "an unconditional recipe") -> Tensor:
     """What comes with each example of a split, (N, ...), on the CPU.
+
+    Args:
+        split: the examples.
+        side: which of what comes with them.
+        otherwise: what to pass where there is none, for the message.
 
     Raises:
         LowerboundError: the split has none.
@@ -72,7 +77,7 @@ def side_of(split: Split, side: Side) -> Tensor:
     if found is None:
         raise LowerboundError(
             f"expected data with {'labels ' if named else ''}{side} to condition on, came none; "
-            "pass data that have them, or an unconditional recipe"
+            f"pass data that have them, or {otherwise}"
         )
     return torch.from_numpy(found)
 

@@ -22,6 +22,7 @@ from lowerbound.data.spec import DataSpec
 from lowerbound.data.splits import RowsSplit, Source, divide
 from lowerbound.errors import LowerboundError, nearest
 
+_OF_SOUND = ("pattern", "labels", "test_where", "sample_rate", "window", "trim")
 _SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".zip", ".wav", ".flac")
 
 
@@ -229,6 +230,25 @@ def load(
         source=where,
         options=_plain({**options, **given}, facts),
     )
+
+
+def taken_by(source: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of `load` that were meant for other data, less those that this source cannot have.
+
+    A size is of image files, frames are of clips, a pattern is of sound, a key of several arrays:
+    nobody asked for them of data of another kind, and `load` would refuse them.
+    """
+    where = Path(source).expanduser() if isinstance(source, str | Path) else None
+    there = where if where is not None and where.exists() else None
+    sound = there is not None and audio.holds_sound(there)
+    folder = there is not None and (there.is_dir() or there.suffix.lower() == ".zip")
+    files = there if folder and not sound else None
+    drawn = where is not None and there is None and named.is_drawn(str(source))
+    clips = files is not None and (options.get("kind") == "video" or video.holds_clips(files))
+    one = not isinstance(source, Mapping) and (where is None or where.suffix.lower() == ".npy")
+    can = {"size": files is not None or drawn, "frames": clips, "key": not one}
+    can |= dict.fromkeys(_OF_SOUND, sound)
+    return {name: value for name, value in options.items() if can.get(name, True)}
 
 
 def describe(facts: Facts, **choices: Any) -> DataSpec:

@@ -102,6 +102,11 @@ class DataSpec:
     mean: np.ndarray = field(default_factory=_unknown, compare=False, repr=False)
     std: np.ndarray = field(default_factory=_unknown, compare=False, repr=False)
 
+    @property
+    def kinds(self) -> str:
+        """The kind of several, for sentences: "images", "tokens"."""
+        return {"tokens": "tokens", "audio": "sounds"}.get(self.kind, f"{self.kind}s")
+
     def __post_init__(self) -> None:
         # A spec read from JSON has no statistics; neutral ones let a model be built, whose weights
         # then come from the run.

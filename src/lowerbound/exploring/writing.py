@@ -46,7 +46,7 @@ def check_suffix(path: str | Path, spec: DataSpec) -> None:
         return
     listed = " or ".join(filter(None, (", ".join(known[:-1]), known[-1])))
     raise LowerboundError(
-        f"expected a name that ends in {listed}, as the data are {spec.kind}s, came "
+        f"expected a name that ends in {listed}, as the data are {spec.kinds}, came "
         f"'{Path(path).name}'"
     )
 

@@ -111,3 +111,6 @@ class GivenCaptions(Condition):
 
     def describe(self) -> str:
         return "a sentence"
+
+    def example(self) -> str:
+        return "text=…"

@@ -74,6 +74,10 @@ class Condition(nn.Module):
         """What the model is conditioned on, in words."""
         return f"the {self.side}" if self.side else "a part of the datum"
 
+    def example(self) -> str:
+        """A condition that :meth:`named` takes, as a user types it: for messages."""
+        return f"{self.side}=…"
+
 
 class GivenLabel(Condition):
     """One class of each example.
@@ -109,14 +113,14 @@ class GivenLabel(Condition):
 
     def named(self, given: Mapping[str, Any] | Sequence[Any]) -> Tensor:
         """The number of the class of that name; numbers are names, too, where no class has one."""
-        own = (str(self.side),)
+        own = (self._called,)
         known = ("label", "labels", "class", "action") if self.side == "labels" else own
         items = [*given.items()] if isinstance(given, Mapping) else [(known[0], v) for v in given]
         if len(items) != 1 or items[0][0] not in known:
             came = ", ".join(f"{name}={value}" for name, value in items) or "none"
             raise LowerboundError(
                 f"expected one {known[0]} as the condition, came {came}; pass --given "
-                f"{known[0]}={self.classes[0]}"
+                f"{self.example()}"
             )
         label = _text(items[0][1])
         if label in self.classes:
@@ -128,6 +132,13 @@ class GivenLabel(Condition):
             f"expected a {known[0]} that the model was trained on ({shown}), came '{label}'"
             f"{self._nearest(label)}"
         )
+
+    def example(self) -> str:
+        return f"{self._called}={self.classes[0]}"
+
+    @property
+    def _called(self) -> str:
+        return "label" if self.side == "labels" else str(self.side)
 
     @property
     def _numbered(self) -> bool:
@@ -238,6 +249,9 @@ class GivenAttributes(Condition):
             if not math.isfinite(numbers[-1]):
                 raise LowerboundError(f"{name}: expected a number, came '{given[name]}'")
         return torch.tensor(numbers, dtype=torch.float64)
+
+    def example(self) -> str:
+        return ",".join(f"{n}={mean:g}" for n, mean in zip(self.names, self._mean, strict=True))
 
     def beyond(self, side: Tensor) -> list[str]:
         """Attributes of one example that lie far outside those trained on, in words."""

@@ -29,6 +29,10 @@ class Times(nn.Module):
         """In words."""
         return "the times of the steps"
 
+    def example(self) -> str:
+        """As :meth:`lowerbound.models.conditions.Condition.example`."""
+        return "times=…"
+
 
 class Evidence(NamedTuple):
     """What a model says of each step given those before it, at the packed places.

@@ -160,6 +160,15 @@ def straight_through(v: Tensor, e: Tensor) -> Tensor:
     return e.detach() + (v - v.detach())  # exactly e, to the last bit
 
 
+def refuse_uneven(dim: int, heads: int) -> None:
+    """Refuse a vector that heads cannot share evenly."""
+    if dim % heads:
+        raise LowerboundError(
+            f"expected a dim that {heads} heads share, came {dim}; pass dim {heads * 16} "
+            f"(--quantizer.dim {heads * 16})"
+        )
+
+
 def refuse_size(name: str, value: Any, least: int) -> None:
     """Refuse a size below its least."""
     if value < least:

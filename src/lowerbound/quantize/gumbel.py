@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import LowerboundError
 from ..noise import uniform
-from .base import Quantized, Quantizer, refuse_size
+from .base import Quantized, Quantizer, refuse_size, refuse_uneven
 
 
 class GumbelQuantizer(Quantizer):
@@ -34,10 +33,7 @@ class GumbelQuantizer(Quantizer):
         refuse_size("heads", heads, 1)
         refuse_size("levels", levels, 2)
         super().__init__(heads * levels, dim, heads, levels)
-        if dim % heads:
-            raise LowerboundError(
-                f"expected a dim that {heads} heads share, came {dim}; pass dim {heads * 16}"
-            )
+        refuse_uneven(dim, heads)
         self.table = nn.Parameter(torch.randn(heads, levels, dim // heads))
 
     def logits(self, v: Tensor) -> Tensor:

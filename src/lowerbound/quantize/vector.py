@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..errors import LowerboundError
-from .base import Quantized, Quantizer, refuse_size, straight_through
+from .base import Quantized, Quantizer, refuse_size, refuse_uneven, straight_through
 from .codebook import Codebook, Start, Update
 
 _UPKEEP = 20
@@ -45,10 +44,7 @@ class VectorQuantizer(Quantizer):
     ) -> None:
         refuse_size("heads", heads, 1)
         super().__init__(dim, dim, heads, levels)
-        if dim % heads:
-            raise LowerboundError(
-                f"expected a dim that {heads} heads share, came {dim}; pass dim {heads * 16}"
-            )
+        refuse_uneven(dim, heads)
         self.codebook = Codebook(
             heads, levels, dim // heads, update=update, decay=decay, start=start, restart=restart
         )

@@ -219,6 +219,12 @@ def _levels(name: str, data: DataSpec) -> tuple[int, int | None]:
         return data.levels, data.levels - 1
     if data.support == "categories" and data.levels:
         return data.levels, None
+    steps = data.step if isinstance(data.step, list) else [data.step]
+    if data.low < 0 and all(step == 1 for step in steps):  # whole numbers, not taken as levels
+        raise LowerboundError(
+            f"{name}: expected whole numbers from 0, levels or binary values, came whole numbers "
+            f"from {data.low:g}; number them from 0, or pass recipe vae"
+        )
     raise LowerboundError(
         f"{name}: expected whole numbers, levels or binary values, came {data.support} ones with "
         f"likelihood {data.likelihood}; save them as whole numbers, or pass recipe vae"

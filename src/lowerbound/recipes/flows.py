@@ -164,7 +164,7 @@ def image_flow(
 
     if data.kind != "image":
         raise LowerboundError(
-            f"image-flow: expected images (channels, height, width), came {data.kind}s of shape "
+            f"image-flow: expected images (channels, height, width), came {data.kinds} of shape "
             f"{data.event_shape}; pass recipe realnvp"
         )
     model = flows.image_flow(

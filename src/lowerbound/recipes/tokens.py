@@ -53,7 +53,7 @@ def masked_tokens(
 
     if data.support != "categories" or data.levels is None or len(data.event_shape) != 1:
         raise LowerboundError(
-            f"masked_tokens: expected sequences of whole numbers (N, T), came {data.kind}s of "
+            f"masked_tokens: expected sequences of whole numbers (N, T), came {data.kinds} of "
             f"shape {data.event_shape}; pass recipe masked-autoencoder"
         )
     (length,) = data.event_shape
