@@ -250,6 +250,9 @@ def check_value(option: Option, value: Any) -> Any:
     if option.slot is not None:
         from .slots import check_slot  # slots are built on options; only this check looks back
 
+        usual = option.default  # what options without a name are of; auto is named later
+        if isinstance(value, Mapping) and isinstance(usual, str) and usual != "auto":
+            value = {"name": usual, **value}
         return check_slot(option.slot, option.name, value, optional=option.default is None)
     try:
         converted = _convert(value, option.type)

@@ -20,6 +20,7 @@ from lowerbound.errors import LowerboundError
 from lowerbound.models.vqvae import VQVAE
 from lowerbound.networks.grid import GridDecoder, GridEncoder, coarser
 from lowerbound.objectives.quantized import code_rate, quantized
+from lowerbound.options import check
 from lowerbound.recipes.quantized import vq_vae
 from lowerbound.training.engine import Processes
 from lowerbound.training.options import resolve
@@ -241,10 +242,18 @@ def test_codes_outside_the_codebook_are_refused() -> None:
         model.decode(codes[..., 0])
 
 
+def test_options_without_a_name_are_those_of_what_fills_the_slot_by_default() -> None:
+    found = check(vq_vae, {"quantizer": {"levels": 16}})
+    assert found["quantizer"] == {"name": "vq", "levels": 16}
+    with pytest.raises(LowerboundError, match="uniform has no option 'width'"):
+        check(vq_vae, {"prior": {"width": 16}})
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"prior": "standard-normal"}, "expected uniform, pixelcnn, transformer, wavenet"),
+        ({"prior": {"name": "uniform", "low": -3.0}}, "expected no options over codes.*came low"),
         ({"downsampling": 3}, "power of two, came 3"),
         ({"downsampling": 64}, "at most the image's 9 pixels, came 64"),
         ({"given": "labels"}, "expected data with labels, came toy without"),

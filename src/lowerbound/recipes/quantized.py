@@ -254,6 +254,12 @@ def fitted_prior(value: Any) -> Any:
     resolved = resolve(value, "uniform")
     name = resolved["name"] if isinstance(resolved, dict) else None
     if name == "uniform":
+        given = [key for key in resolved if key != "name"]
+        if given:
+            raise LowerboundError(
+                f"prior uniform: expected no options over codes that are whole numbers, came "
+                f"{given[0]}; leave it out, or name a prior that is fitted (--prior pixelcnn)"
+            )
         return None
     known = ("pixelcnn", "transformer", "wavenet")
     if name is not None and name not in known:
