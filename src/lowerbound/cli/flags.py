@@ -209,7 +209,8 @@ def signature(
         """Never called: cyclopts reads its signature."""
 
     joined.__name__ = name_of(function)
-    joined.__doc__ = (inspect.getdoc(function) or "").partition("\nArgs:")[0]
+    paragraphs = (inspect.getdoc(function) or "").partition("\nArgs:")[0].split("\n\n")
+    joined.__doc__ = "\n\n".join(" ".join(each.split()) for each in paragraphs)
     joined.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     vars(joined)["__signature__"] = inspect.Signature(parameters)
     return joined

@@ -90,6 +90,7 @@ def parse(argv: Sequence[str]) -> Callable[[], int | None]:
         name="lowerbound",
         help="Train, measure, explore and ship deep latent-variable models.",
         version=_version,
+        help_format="plaintext",  # markup would eat the underscores of a pattern
     )
     chosen = VERBS.get(argv[0]) if argv else None
     argv = sweep.joined(argv) if chosen is sweep.sweep else argv
