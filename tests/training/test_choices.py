@@ -119,6 +119,31 @@ def weights(model: torch.nn.Module) -> Tensor:
 
 @needs_compiler
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, on importing inductor
+def test_compiled_steps_that_differ_in_their_objective_alone_are_told_apart(
+    numbers: Any, table: Data, train: Any
+) -> None:
+    """Of two phases of one run, and of two runs in one process."""
+
+    def near(model: Any, x: Tensor) -> Terms:
+        square = (x - model.left[0]).square().sum(-1)
+        return Terms(square.mean(), {"square": square.detach()})
+
+    def far(model: Any, x: Tensor) -> Terms:
+        terms = near(model, x)
+        return Terms(7.0 * terms.loss, terms.parts)
+
+    model, _ = numbers
+    parts = [Phase(f.__name__, f, [model.left], learning_rate=0.0) for f in (near, far)]
+    two = train(model, parts, table, compile="yes", steps=1, batch_size=64)
+    one = train(model, parts[1], table, compile="yes", steps=1, batch_size=64)
+    found = next(e.values for e in two if isinstance(e, Progress))
+    assert found["far/loss"] == pytest.approx(7.0 * found["near/loss"])
+    alone = next(e.values for e in one if isinstance(e, Progress))
+    assert alone["loss"] == pytest.approx(7.0 * alone["square"])
+
+
+@needs_compiler
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, on importing inductor
 def test_a_compiled_step_is_the_eager_one(train: Any) -> None:
     """Of a model without noise, whose draws a compiled step makes in another way. The arithmetic is
     the same up to its order: 1e-7 apart after 20 steps, measured, of weights up to 1.4."""

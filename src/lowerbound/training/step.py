@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -114,10 +115,10 @@ class PhaseStep:
         how: dict[str, Any] = {"fullgraph": True, "dynamic": False}
         how["options"] = {"guard_filter_fn": _guarded, "size_asserts": False}
         if apart:
-            self.gradients = torch.compile(self._gradients, **how)
-            self.update = torch.compile(self._update, **how)
+            self.gradients = torch.compile(_alone(self._gradients), **how)
+            self.update = torch.compile(_alone(self._update), **how)
         else:
-            self.whole = torch.compile(self._whole, **how)
+            self.whole = torch.compile(_alone(self._whole), **how)
 
     def _terms(
         self,
@@ -188,6 +189,23 @@ _STRUCTURE = frozenset((
     "EMPTY_NN_MODULE_HOOKS_DICT", "MODULE_MATCH", "NOT_PRESENT_IN_GENERIC_DICT", "SEQUENCE_LENGTH",
     "TYPE_MATCH",
 ))  # fmt: skip
+
+
+def _alone(method: Any) -> Callable[..., Any]:
+    """The same method as code of its own.
+
+    The compiler keeps what it made beside the code, and tells the steps of two phases or two runs
+    apart by checks alone, those among them that are left out here.
+    """
+    function = method.__func__
+    own = FunctionType(
+        function.__code__.replace(),
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    return MethodType(own, method.__self__)
 
 
 def _guarded(guards: Sequence[Any]) -> list[bool]:
