@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lowerbound.autoregressive import AutoregressiveConditional
+from lowerbound.autoregressive import Autoregressive, AutoregressiveConditional
 from lowerbound.codec import priors
 from lowerbound.errors import LowerboundError
 from lowerbound.runs import Run
@@ -45,7 +45,7 @@ class Coded:
         """The mean of x given codes ``(n, ...)``; of categories the likeliest, and a draw where
         they depend on one another."""
         found = self.model.decode(codes, *self._beside(self.model, len(codes), side))
-        if hasattr(found, "network"):
+        if isinstance(found, Autoregressive):
             return found.sample()
         return found.mode if self.run.spec.support == "categories" else found.mean
 
