@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam as functional_adam
 
+#: Moments so small that they move nothing are set to zero each time so many updates are done.
+SETTLE_EVERY = 32
+
 
 class Adam:
     """Adam (Kingma & Ba 2015), or AdamW (Loshchilov & Hutter 2019) with decoupled decay.
@@ -47,9 +50,30 @@ class Adam:
         """What changes from one update to the next, float32 (3,): learning rate, its
         bias-corrected value, and the correction of the second moment's root."""
         self.count += 1
+        if self.count % SETTLE_EVERY == 0:
+            self._settle()
         corrected = learning_rate / (1.0 - self.beta1**self.count)
         root = 1.0 / math.sqrt(1.0 - self.beta2**self.count)
         return torch.tensor([learning_rate, corrected, root])
+
+    def _settle(self) -> None:
+        """Set to zero the moments on a CPU that are too small to move their weights.
+
+        The first moment of a weight that has no gradient any more (that of a pixel which is black
+        in nearly every image) decays to a denormal number and stays one: times 0.9 it rounds to
+        itself. A CPU's arithmetic is slow on those: Intel's took 5 times as long for the first
+        layer on MNIST. Torch's `set_flush_denormal` reaches the main thread only.
+
+        A first moment below 1e-12 epsilon moves its weight by less than 1e-12 of the learning rate;
+        the root of a second one below 1e-16 epsilon^2 adds nothing to epsilon in float32.
+        """
+        tiny = torch.finfo(torch.float32).tiny
+        least_first = max(1e-12 * self.epsilon, 2.0**32 * tiny)
+        least_second = max(1e-16 * self.epsilon**2, 2.0**10 * tiny)
+        for moments, least in ((self.first, least_first), (self.second, least_second)):
+            for moment in moments:
+                if moment.device.type == "cpu":
+                    torch.ops.aten.hardshrink.out(moment, least, out=moment)
 
     def update(self, gradients: Sequence[Tensor], scalars: Tensor) -> None:
         """Move the parameters once."""
