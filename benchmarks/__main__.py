@@ -34,6 +34,7 @@ RESULTS = (
     "aae_digits",
     "vae_against_gan",
     "stackgan",
+    "dcgan_cifar",
     "oscillator",
     "maze",
     "moving_digits",

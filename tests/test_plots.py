@@ -14,6 +14,7 @@ from lowerbound import plots
 from lowerbound.errors import LowerboundError
 from lowerbound.latent import latent_map, manifold_codes, traversal_codes
 from lowerbound.plots.style import CLASSES, HELD_OUT, MODEL
+from lowerbound.training.units import for_curves
 
 
 def pixels(figure: Figure) -> np.ndarray:
@@ -104,6 +105,10 @@ def test_learning_curves_show_what_there_is() -> None:
     assert held_out.get_label() == "held out"
     figure = plots.learning_curves([{"epoch": 1, "split": "train", "squared_error": 3.0}])
     assert [axes.get_title("left") for axes in figure.axes] == ["squared error"]
+    line = {"epoch": 1, "critic/loss": 0.7, "critic/accuracy": 0.5, "generator/loss": 1.2}
+    figure = plots.learning_curves([for_curves(line)])
+    titles = [axes.get_title("left") for axes in figure.axes]
+    assert titles == ["critic loss", "generator loss", "accuracy"]
 
 
 def test_columns_stand_against_the_datas() -> None:

@@ -14,7 +14,7 @@ from .forecasting import Believed, Forecasted, belief, forecast
 from .plots import forecast as figures
 from .runs import Run
 from .training.checkpoint import write_out
-from .training.units import without_phase
+from .training.units import for_curves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -111,7 +111,7 @@ def run_figures(run: Run) -> dict[str, Figure]:
     found = {"forecasts": forecast_figure(run, ahead)}
     if run.spec.kind == "sequence":
         found["beliefs"] = belief_figure(run, belief(run, 0))
-    metrics = [without_phase(line) for line in run.metrics()]
+    metrics = [for_curves(line) for line in run.metrics()]
     if plots.worth_curves(metrics):
         found["learning_curves"] = plots.learning_curves(metrics)
     return found

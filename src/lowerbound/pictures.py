@@ -23,7 +23,7 @@ from .plots import samples as neighbours
 from .report import Picture, Sound, write_report
 from .runs import Run
 from .training.checkpoint import write_whole
-from .training.units import without_phase
+from .training.units import for_curves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -144,7 +144,7 @@ def _figures(run: Run, data: Data) -> Any:
     if evaluation is not None and evaluation.kl_per_dimension:
         usage = plots.latent_usage(evaluation.kl_per_dimension, evaluation.active_units)
         yield "latent_usage", usage
-    metrics = [without_phase(line) for line in run.metrics()]
+    metrics = [for_curves(line) for line in run.metrics()]
     if plots.worth_curves(metrics):
         yield "learning_curves", plots.learning_curves(metrics)
 
@@ -476,7 +476,7 @@ def _report(run: Run, data: Data, paths: list[Path], sounds: list[Sound]) -> Non
         evaluation=run.evaluation,
         # The report draws the learning curves itself, beside the numbers of training.
         pictures=[Picture(each[0], path, each[1]) for path, each in told.items() if each],
-        metrics=[without_phase(line) for line in run.metrics()],
+        metrics=[for_curves(line) for line in run.metrics()],
         info=run.info,
         sounds=sounds,
     )

@@ -51,13 +51,13 @@ def learning_curves(metrics: Iterable[Mapping[str, Any]], title: str = "Learning
 
     Args:
         metrics: lines of ``metrics.jsonl``: ``epoch``, ``split``, and the quantities, by names
-            without their phase.
+            without their phase; of several players without a bound ``"<player> loss"``.
         title: what is shown.
     """
     lines = [line for line in metrics if line.get("epoch") is not None]
     shown = [q for q in _QUANTITIES if any(_is_number(line.get(q)) for line in lines)]
     more = [q for q in _BESIDE if any(_is_number(line.get(q)) for line in lines)]
-    shown = shown or [q for q in ("loss",) if any(_is_number(line.get(q)) for line in lines)]
+    shown = shown or _losses(lines)
     shown += more
     figure = new_figure(max(4.2, 3.3 * len(shown)), 3.1, title)
     for i, quantity in enumerate(shown):
@@ -85,6 +85,13 @@ def learning_curves(metrics: Iterable[Mapping[str, Any]], title: str = "Learning
         if i == 0:
             legend(axes)
     return figure
+
+
+def _losses(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The losses of the players, in the order in which they come; the loss where there is one."""
+    numbers = [name for line in lines for name, value in line.items() if _is_number(value)]
+    players = [name for name in dict.fromkeys(numbers) if name.endswith(" loss")]
+    return players or (["loss"] if "loss" in numbers else [])
 
 
 def latent_usage(

@@ -20,6 +20,17 @@ def without_phase(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def for_curves(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values without their phase, and where several phases have a loss each of those by its name.
+
+    >>> for_curves({"critic/loss": 0.7, "generator/loss": 1.2, "step": 5})
+    {'loss': 0.7, 'step': 5, 'critic loss': 0.7, 'generator loss': 1.2}
+    """
+    losses = [name for name in values if name.endswith("/loss")]
+    players = losses if len(losses) > 1 else []
+    return without_phase(values) | {name.replace("/", " "): values[name] for name in players}
+
+
 def in_stored_units(
     values: Mapping[str, float], log_jacobian: float, likelihood: bool = True
 ) -> dict[str, float]:
