@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,31 +27,50 @@ _CLIPS = 6
 def forecast_figure(run: Run, found: Forecasted) -> Figure:
     """Of vectors curves, of frames rows of them: the data, then two draws for each."""
     horizon = found.mean.shape[1]
-    title = f"{run.spec.name}: {horizon} steps ahead of step {found.past.shape[1]}"
+    title = f"{run.spec.name}: {horizon} steps ahead"
     if found.past.ndim > 3:
         clips, labels = _clips(run, found)
         return plots.strips(clips, title, labels=labels, given=found.past.shape[1])
     return figures.forecasts(
-        found.past, found.truth, found.mean, found.low, found.high, found.draws, found.times,
-        level=found.level, columns=found.columns, title=title,
+        found.past, found.truth, found.mean, found.low, found.high, found.draws,
+        found.past_times, found.times, level=found.level, columns=found.columns,
+        names=[f"{name}, {given} steps given" for name, given in zip(found.names, found.given,
+                                                                   strict=True)],
+        timed=run.spec.time_step is not None, title=title,
     )  # fmt: skip
 
 
 def write_forecast(path: str | Path, run: Run, found: Forecasted) -> Path:
-    """Write a forecast: .png, .npy (the draws ``(K, N, H, *frame)``), or .gif of frames.
+    """Write a forecast: .png, .npy (the draws ``(K, N, H, *frame)``), .csv, or .gif of frames.
+
+    A .csv has a row for each step ahead of each sequence: its time, and of each number the mean,
+    the interval and the paths.
 
     Raises:
         LowerboundError: another ending, a .gif of what are no frames, or the disk is full.
     """
     path = Path(path)
-    _refuse_name(path, (".png", ".npy", ".gif"))
+    _refuse_name(path, (".png", ".npy", ".csv", ".gif"))
     if path.suffix == ".npy":
         return write_out(path, _npy(found.draws))
     if path.suffix == ".png":
         return write_out(path, plots.to_png(forecast_figure(run, found)))
+    if path.suffix == ".csv":
+        _refuse_frames(path, found.past)
+        paths = [f"path_{number}" for number in range(len(found.draws))]
+        values = np.stack((found.mean, found.low, found.high, *found.draws), -1)
+        steps = np.arange(1, values.shape[1] + 1)
+        rows = [
+            (name, step, *numbers)
+            for name, times, each in zip(found.names, found.times, values, strict=True)
+            for step, *numbers in zip(steps, times, *each.reshape(len(steps), -1).T, strict=True)
+        ]
+        kinds = ["mean", "low", "high", *paths]
+        return _write_table(path, ["sequence", "step_ahead", "time"], found.columns, kinds, rows)
     if found.past.ndim != 5:
         raise LowerboundError(
-            f"expected a name that ends in .png or .npy, as steps are no frames, came '{path.name}'"
+            f"expected a name that ends in .png, .npy or .csv, as steps are no frames, came "
+            f"'{path.name}'"
         )
     clips, _ = _clips(run, found)
     return write_out(path, plots.gif(clips, columns=3, scale=plots.enlarged(clips, 3)))
@@ -59,23 +80,27 @@ def belief_figure(run: Run, found: Believed, which: int = 0) -> Figure:
     """One sequence of vectors: data, belief, what gaps held, and the score of each step."""
     if found.x.ndim > 3:
         clips = np.stack([found.x[which], found.mean[which], found.smoothed[which]])
-        shown = np.clip(clips / (run.spec.high or 1.0), 0.0, 1.0)
+        low, high = run.spec.low, run.spec.high
+        shown = np.clip((clips - low) / ((high - low) or 1.0), 0.0, 1.0)
         labels = ["data", "belief", "all data"]
         return plots.strips(shown, f"{run.spec.name}: what is believed of each frame",
                             labels=labels)  # fmt: skip
+    own = slice(0, int(found.lengths[which]))
     return figures.beliefs(
-        found.x[which], found.smoothed[which], found.smoothed_low[which],
-        found.smoothed_high[which], found.low[which], found.high[which], found.score[which],
-        level=found.level, columns=found.columns,
-        title=f"{run.spec.name}: what is believed of each step",
+        found.x[which, own], found.smoothed[which, own], found.smoothed_low[which, own],
+        found.smoothed_high[which, own], found.low[which, own], found.high[which, own],
+        found.score[which, own], found.times[which, own], level=found.level,
+        columns=found.columns, timed=run.spec.time_step is not None,
+        title=f"{run.spec.name}, {found.names[which]}: what is believed of each step",
     )  # fmt: skip
 
 
 def write_belief(path: str | Path, run: Run, found: Believed) -> Path:
     """Write beliefs: .png (of the first sequence), .npy (the data with gaps filled), or .csv.
 
-    A .csv has a row for each step of each sequence: its score, and of each number the data, the
-    mean given the past, and the mean and the interval given all data.
+    A .csv has a row for each step of each sequence: its time, its score, and of each number the
+    data, the mean given the past and the step itself, and the mean and the interval of the data
+    given all of them.
 
     Raises:
         LowerboundError: another ending, or the disk is full.
@@ -86,21 +111,42 @@ def write_belief(path: str | Path, run: Run, found: Believed) -> Path:
         return write_out(path, _npy(found.imputed))
     if path.suffix == ".png":
         return write_out(path, plots.to_png(belief_figure(run, found)))
-    if found.x.ndim > 3:
+    _refuse_frames(path, found.x)
+    columns = (found.x, found.mean, found.smoothed, found.smoothed_low, found.smoothed_high)
+    values = np.stack(columns, -1)
+    rows = [
+        (name, step, found.times[row, step], found.score[row, step], *values[row, step].ravel())
+        for row, name in enumerate(found.names)
+        for step in range(int(found.lengths[row]))
+    ]
+    before = ["sequence", "step", "time", "score"]
+    kinds = ["", "belief", "smoothed", "low", "high"]
+    return _write_table(path, before, found.columns, kinds, rows)
+
+
+def _refuse_frames(path: Path, x: np.ndarray) -> None:
+    if x.ndim > 3:
         raise LowerboundError(
             f"expected a name that ends in .png or .npy, as steps are frames, came '{path.name}'"
         )
-    kinds = ("", "_belief", "_smoothed", "_low", "_high")
-    header = [f"{name}{kind}" for name in found.columns for kind in kinds]
-    lines = [",".join(["sequence", "step", "score", *header])]
-    columns = (found.x, found.mean, found.smoothed, found.smoothed_low, found.smoothed_high)
-    values = np.stack(columns, -1)
-    for row in range(len(values)):
-        for step in range(values.shape[1]):
-            cells = [found.score[row, step], *values[row, step].ravel()]
-            shown = ["" if np.isnan(cell) else f"{cell:.6g}" for cell in cells]
-            lines.append(",".join([str(row), str(step), *shown]))
-    return write_out(path, ("\n".join(lines) + "\n").encode())
+
+
+def _write_table(
+    path: Path,
+    before: Sequence[str],
+    columns: Sequence[str],
+    kinds: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+) -> Path:
+    """A .csv with a column of each kind for each number; an empty cell is not known."""
+    content = io.StringIO()
+    table = csv.writer(content, lineterminator="\n")
+    header = [f"{name}_{kind}" if kind else name for name in columns for kind in kinds]
+    table.writerow([*before, *header])
+    for name, step, *numbers in rows:
+        shown = ["" if np.isnan(each) else f"{each:.9g}" for each in numbers]
+        table.writerow([name, step, *shown])
+    return write_out(path, content.getvalue().encode())
 
 
 def run_figures(run: Run) -> dict[str, Figure]:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,48 +20,64 @@ from torch import Tensor
 
 from .data import Prepare
 from .errors import LowerboundError
-from .evaluation.temporal import between, interval
+from .evaluation.temporal import interval
 from .runs import Run
 from .sequences import Packed, particle_filter, smoothed_draws, unpack
 from .series import Series, series_of
 
 LEVEL = 0.9
 _PARTICLES = 256
+_MOST_PATHS = 1000  # drawn for an interval alone
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Forecasted:
     """Sequences, and how they may go on; in the units of the data.
 
     Attributes:
-        past: what was given, ``(N, T, *frame)``, NaN where a number is missing.
-        truth: what came then, ``(N, H', *frame)``, where it is known; H' may be 0.
+        past: what was given, ``(N, T, *frame)``, NaN where a number is missing and, of a sequence
+            of which fewer steps were given, before the first: the last step is the last given.
+        given: how many were given of each, ``(N,)``.
+        truth: what came then, ``(N, H', *frame)``, NaN where it is not known; H' may be 0.
         mean: of what comes, ``(N, H, *frame)``.
         low: of the central interval that holds a share `level` of it. high: likewise.
         draws: ``(K, N, H, *frame)``.
-        times: of what comes, since the first step, ``(N, H)``.
+        times: of what comes, ``(N, H)``: as the source has them, else the first step is at 0.
+        past_times: of what was given, ``(N, T)``, likewise.
         level: of the interval.
         columns: names of the numbers of a step.
+        names: of the sequences. total: how many the source has.
     """
 
     past: np.ndarray
+    given: np.ndarray
     truth: np.ndarray
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
     draws: np.ndarray
     times: np.ndarray
+    past_times: np.ndarray
     level: float
     columns: tuple[str, ...]
+    names: tuple[str, ...]
+    total: int
+
+    def __repr__(self) -> str:
+        """How much there is of it."""
+        paths, count, horizon = self.draws.shape[:3]
+        return f"Forecasted({count} sequences, {horizon} steps ahead, {paths} paths)"
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys, JSON's types; draws as they are."""
         return {
             "format": 1,
             "given": self.past.shape[1],
+            "given_each": self.given.tolist(),
             "horizon": self.mean.shape[1],
             "level": self.level,
             "columns": list(self.columns),
+            "names": list(self.names),
             "times": self.times.tolist(),
             "mean": self.mean.tolist(),
             "low": self.low.tolist(),
@@ -69,12 +86,14 @@ class Forecasted:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Believed:
     """What is known of each step; in the units of the data.
 
     Attributes:
-        x: the data, ``(N, T, *frame)``, NaN where a number is missing.
+        x: the data, ``(N, T, *frame)``, NaN where a number is missing and beyond a sequence's end.
+        lengths: steps of each sequence, ``(N,)``; what is told beyond is of no data.
+        times: of the steps, ``(N, T)``: as the source has them, else 0, 1, 2, …
         mean: of E[x_t | z_t] given the data up to step t, ``(N, T, *frame)``.
         low: of the central interval of the same. high: likewise.
         smoothed: E[x_t | z_t] given all data: where a step is missing, what stood there.
@@ -84,9 +103,12 @@ class Believed:
         state: mean and standard deviation of the state, ``(N, T, 2, d)``.
         level: of the intervals.
         columns: names of the numbers of a step.
+        names: of the sequences.
     """
 
     x: np.ndarray
+    lengths: np.ndarray
+    times: np.ndarray
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
@@ -97,6 +119,17 @@ class Believed:
     state: np.ndarray
     level: float
     columns: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """How much there is of it."""
+        return f"Believed({len(self.x)} sequences of {self.x.shape[1]} steps)"
+
+    @property
+    def missing(self) -> int:
+        """Numbers that are missing within the sequences."""
+        inside = np.arange(self.x.shape[1]) < self.lengths[:, None]
+        return int(np.isnan(self.x[inside]).sum())
 
     @property
     def imputed(self) -> np.ndarray:
@@ -110,6 +143,9 @@ class Believed:
             "format": 1,
             "level": self.level,
             "columns": list(self.columns),
+            "names": list(self.names),
+            "lengths": self.lengths.tolist(),
+            "times": self.times.tolist(),
             "mean": self.mean.tolist(),
             "low": self.low.tolist(),
             "high": self.high.tolist(),
@@ -139,8 +175,9 @@ def forecast(
             for the first held-out ones.
         horizon: so many steps ahead.
         samples: paths.
-        at: the model is given so many steps; what follows is held beside the forecast. None: all
-            of a source, of held-out examples all but the horizon (at least the first half).
+        at: the model is given so many steps of each (all of a shorter one); what follows is held
+            beside the forecast. None: each sequence of a source as a whole, of held-out ones all
+            but the horizon (at least the first half).
         jump: paths go ahead by so many steps at once, and the steps up to the next landing are
             reached from the last one, each in one jump. 1: every step from the one before. None:
             the usual jump that td-vae was trained on, with state-space-vae 1.
@@ -156,40 +193,49 @@ def forecast(
     for name, value in (("horizon", horizon), ("samples", samples), ("jump", jump), ("n", n)):
         if value < 1:
             raise LowerboundError(f"{name}: expected at least 1, came {value}; pass e.g. 20")
+    _refuse_level(level)
     found = series_of(run, source, n)
     length = found.x.shape[1]
-    if at is None:
-        at = length if source is not None else max(length - horizon, length // 2)
-    if not 1 <= at <= length:
+    if at is not None and not 1 <= at <= length:
         raise LowerboundError(
             f"at: expected from 1 to {length} steps, which the sequence has, came {at}"
         )
-    past, ahead = found.part(0, at), found.part(at, length)
+    ends = found.lengths if at is None else np.minimum(found.lengths, at)
+    if at is None and source is None:
+        ends = np.maximum(ends - horizon, np.maximum(ends // 2, 1))
+    past = found.until(ends)
     x = _prepared(run, past)
     if bool(x.isnan().flatten(1).all(1).any()):
         raise LowerboundError(
-            f"expected something known in the first {at} steps to go on from, came none; pass "
-            "another --at, or other data"
+            f"expected something known in the first {int(ends.max())} steps to go on from, came "
+            "none; pass another --at, or other data"
         )
+    truth, known = _after(found, ends, horizon)
+    # So few paths have no interval of that level: more are drawn than are given away.
+    paths = max(samples, min(_MOST_PATHS, math.ceil(2.0 / (1.0 - level)) - 1))
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         packed = model.pack(x, *past.context())
-        times = _ahead(model, packed, ahead, horizon)
-        since = times.diff(dim=1, prepend=packed.times[:, -1:])
-        rolled = model.roll(model.last(packed, samples), since.to(x.dtype), jump)
+        since = _since(model, packed, past, known, horizon)
+        rolled = model.roll(model.last(packed, paths), since.to(x.dtype), jump)
     prepare = Prepare(run.spec)
     draws = prepare.restore(rolled.draws)
     low, high = interval(draws, level)
+    times = (packed.times[:, -1:] + since.cumsum(1)).double().numpy() + found.origins[:, None]
     return Forecasted(
-        past=past.x,
-        truth=ahead.x[:, :horizon],
+        past=_ending_together(past.x, ends),
+        given=ends,
+        truth=truth,
         mean=prepare.expected(rolled.means).mean(0).numpy(),
         low=low.numpy(),
         high=high.numpy(),
-        draws=draws.numpy(),
-        times=times.numpy(),
+        draws=draws[:samples].numpy(),
+        times=times,
+        past_times=_ending_together(_times(past), ends),
         level=level,
         columns=found.columns,
+        names=found.names,
+        total=found.total,
     )
 
 
@@ -216,6 +262,9 @@ def belief(
         LowerboundError: no model of sequences, or data that do not fit it.
     """
     run, model = opened(run)
+    _refuse_level(level)
+    if samples < 2:
+        raise LowerboundError(f"samples: expected at least 2, came {samples}; pass e.g. 256")
     found = series_of(run, source, n)
     x = _prepared(run, found)
     if bool(x.isnan().flatten(1).all(1).any()):
@@ -245,6 +294,8 @@ def belief(
     back = [unpack(each, packed).numpy() for each in (filtered.mean(0), low, high, state)]
     return Believed(
         x=found.x,
+        lengths=found.lengths,
+        times=_times(found),
         mean=back[0],
         low=back[1],
         high=back[2],
@@ -255,6 +306,7 @@ def belief(
         state=back[3],
         level=level,
         columns=found.columns,
+        names=found.names,
     )
 
 
@@ -295,12 +347,57 @@ def _grid(model: Any, x: Tensor, packed: Packed, found: Series) -> tuple[Packed,
     return grid, b.gather(1, seen[..., None].expand(-1, -1, b.shape[-1]))
 
 
-def _ahead(model: Any, packed: Packed, ahead: Series, horizon: int) -> Tensor:
-    """Times of the steps ahead, ``(N, H)``: those that are known, then at the usual distance."""
-    count = ahead.x.shape[1]
-    known = ()
-    if ahead.times is not None and count:
-        known = (torch.from_numpy(ahead.times[:, :horizon]).to(packed.times.dtype),)
-        rest = torch.full((len(packed.times), max(0, horizon - count)), torch.nan)
-        known = (torch.cat((known[0], rest), 1),)
-    return packed.times[:, -1:] + between(model, packed, horizon, *known).cumsum(1)
+def _refuse_level(level: float) -> None:
+    if not 0.0 < level < 1.0:
+        raise LowerboundError(f"level: expected between 0 and 1, came {level}; pass e.g. 0.9")
+
+
+def _times(found: Series) -> np.ndarray:
+    """Of the steps ``(N, T)``, as the source has them, else 0, 1, 2, …"""
+    steps = np.broadcast_to(np.arange(found.x.shape[1], dtype=np.float64), found.x.shape[:2])
+    return steps if found.times is None else found.times + found.origins[:, None]
+
+
+def _ending_together(values: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """``(N, T, *)`` moved so that the last step of each is the last of all, NaN before."""
+    length = values.shape[1]
+    if (ends == length).all():
+        return values
+    moved = np.full_like(values, np.nan)
+    for row, end in enumerate(ends):
+        moved[row, length - end :] = values[row, :end]
+    return moved
+
+
+def _after(found: Series, ends: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """The steps after those given, ``(N, H', *frame)``, and their times ``(N, H)`` where known."""
+    left = np.minimum(found.lengths - ends, horizon)
+    values = found.x[:, : int(left.max())].copy()
+    if (left < left.max()).any():
+        values[:] = np.nan
+    times = None if found.times is None else np.full((len(ends), horizon), np.nan)
+    for row, (end, count) in enumerate(zip(ends, left, strict=True)):
+        values[row, :count] = found.x[row, end : end + count]
+        if times is not None and found.times is not None:
+            times[row, :count] = found.times[row, end : end + count]
+    return values, times
+
+
+def _since(
+    model: Any, packed: Packed, past: Series, known: np.ndarray | None, horizon: int
+) -> Tensor:
+    """Time from step to step ahead, ``(N, H)``, the first from the last step that holds something:
+    as it is known, then as usual."""
+    last, unit = packed.times[:, -1:], model.time.unit
+    ends = torch.from_numpy(past.lengths - 1)[:, None]
+    if past.times is None:
+        end = ends.to(last.dtype)
+    else:
+        end = torch.from_numpy(past.times).gather(1, ends).to(last.dtype)
+    steps = torch.full((len(last), horizon), unit).to(last)
+    steps[:, :1] += end - last
+    if known is not None:
+        gaps = torch.cat((end, torch.from_numpy(known).to(last.dtype)), 1).diff(dim=1)
+        gaps[:, :1] += end - last
+        steps = torch.where(gaps.isnan(), steps, gaps)
+    return steps.clamp_min(0.0)

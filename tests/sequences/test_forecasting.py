@@ -154,8 +154,8 @@ def test_from_training_to_files(
     assert np.load("f.npy").shape == (20, 1, 5, 2)
     assert main(["belief", "run", "series.csv", "-o", "b.csv"]) == 0
     lines = Path("b.csv").read_text().splitlines()
-    assert len(lines) == 8 and lines[0].startswith("sequence,step,score,")
-    assert lines[4].split(",")[2:4] == ["", ""] and lines[4].split(",")[5]
+    assert len(lines) == 8 and lines[0].startswith("sequence,step,time,score,")
+    assert lines[4].split(",")[3:5] == ["", ""] and lines[4].split(",")[6]
     assert main(["forecast", "run", "--at", "5", "--horizon", "5", "-o", "f.png"]) == 0
     assert Path("f.png").stat().st_size > 10_000
     capsys.readouterr()

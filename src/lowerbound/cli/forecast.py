@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import math
+from typing import TYPE_CHECKING, Annotated, Any
 
 from lowerbound.options import Span
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lowerbound.forecasting import Believed, Forecasted
 
 _SHOWN = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -40,8 +43,9 @@ def forecast(
             goes step by step. The default is the usual jump that td-vae was trained on.
         n: sequences at most.
         level: share of the data that the interval is to hold.
-        out: file to write: .png, .npy (all paths) or, of frames, .gif; the default is forecast.png
-            among the run's pictures (of frames forecast.gif beside it).
+        out: file to write: .png, .csv (mean, interval and paths), .npy (all paths) or, of frames,
+            .gif; the default is forecast.png among the run's pictures (of frames forecast.gif
+            beside it).
         seed: of the draws.
         json: print the forecast as JSON.
     """
@@ -62,6 +66,8 @@ def forecast(
         return
     if found.past.ndim == 3:
         _ahead(found)
+    if found.total > len(found.names):
+        console.note(f"the first {len(found.names)} of {found.total} sequences; pass -n for more")
     for path in paths:
         console.line(str(path))
 
@@ -107,23 +113,40 @@ def _ahead(found: Forecasted) -> None:
     from lowerbound import console
 
     horizon = found.mean.shape[1]
-    table = _table(f"first sequence, {found.past.shape[1]} steps given")
+    table = _table(f"{found.names[0]}, {found.given[0]} steps given")
     table.add_column("steps ahead", justify="right")
     for name in found.columns:
         table.add_column(name, justify="right")
         table.add_column(f"central {found.level:.0%}", justify="right", no_wrap=True)
         if found.truth.shape[1]:
             table.add_column("came", justify="right")
+    shown = [_digits(found.high[0, :, i] - found.low[0, :, i]) for i in range(len(found.columns))]
     for step in sorted({*(s for s in _SHOWN if s <= horizon), horizon}):
         cells = [str(step)]
-        for column in range(len(found.columns)):
+        for column, number in enumerate(shown):
             at = (0, step - 1, column)
-            cells += [f"{found.mean[at]:.3g}", f"{found.low[at]:.3g} to {found.high[at]:.3g}"]
+            cells += [
+                number(found.mean[at]),
+                f"{number(found.low[at])} to {number(found.high[at])}",
+            ]
             if found.truth.shape[1]:
-                came = step <= found.truth.shape[1]
-                cells.append(f"{found.truth[at]:.3g}" if came else "–")
+                cells.append(number(found.truth[at]) if step <= found.truth.shape[1] else "–")
         table.add_row(*cells)
     console.out().print(table)
+
+
+def _digits(widths: Any) -> Callable[[float], str]:
+    """How numbers are written whose intervals are so wide: to a hundredth of the median or finer.
+
+    >>> write = _digits([740.0, 500.0])
+    >>> write(101_324.8), write(float("nan")), _digits([0.05])(1.23456)
+    ('101,325', '–', '1.2346')
+    """
+    width = sorted(float(each) for each in widths)[len(widths) // 2]
+    places = 2 - math.floor(math.log10(width)) if 0.0 < width < math.inf else 3
+    if places > 6:
+        return lambda value: f"{value:.3g}"
+    return lambda value: "–" if math.isnan(value) else f"{value:,.{max(places, 0)}f}"
 
 
 def _scores(found: Believed) -> None:
@@ -138,16 +161,13 @@ def _scores(found: Believed) -> None:
     for name in ("sequence", "step", "−log p, nats"):
         table.add_column(name, justify="right")
     for row, step in known[order]:
-        table.add_row(str(row), str(step), f"{found.score[row, step]:.2f}")
+        table.add_row(found.names[row], str(step), f"{found.score[row, step]:.2f}")
     console.out().print(table)
     console.note(f"{len(known):,} known steps; {_gaps(found)}")
 
 
 def _gaps(found: Believed) -> str:
-    import numpy as np
-
-    gone = int(np.isnan(found.x).sum())
-    return f"{gone:,} missing numbers filled" if gone else "nothing is missing"
+    return f"{found.missing:,} missing numbers filled" if found.missing else "nothing is missing"
 
 
 def _table(title: str):

@@ -26,33 +26,38 @@ def forecasts(
     low: Array,
     high: Array,
     draws: Array,
+    before: Array,
     at: Array,
     *,
     level: float,
     columns: Sequence[str],
+    names: Sequence[str],
+    timed: bool,
     title: str,
 ) -> Figure:
     """Data up to some step, then forecasts: mean, interval and a few draws.
 
     Args:
-        past: ``(N, T, D)``, NaN where a number is missing.
+        past: ``(N, T, D)``, NaN where a number is missing; the last step is the last one given.
         truth: of the steps ahead, ``(N, H', D)``; H' may be 0.
         mean: of the forecasts, ``(N, H, D)``. low, high: of their interval, likewise.
         draws: ``(K, N, H, D)``.
-        at: times of the steps ahead, ``(N, H)``, on which a step of the past counts as one.
+        before: times of what was given, ``(N, T)``. at: of what comes, ``(N, H)``.
         level: of the interval.
         columns: names of the D numbers.
+        names: of the sequences.
+        timed: whether times are the data's own, and no numbers of steps.
         title: what is shown.
     """
     rows, count = min(_ROWS, len(past)), min(_COLUMNS, past.shape[2])
-    figure = new_figure(7.5 if count == 1 else 4.2 * count, 1.75 * rows + 1.0, title)
+    figure = new_figure(7.5 if count == 1 else 4.2 * count, 1.85 * rows + 1.0, title)
     grid = figure.subplots(rows, count, squeeze=False, sharex=True)
-    before = np.arange(past.shape[1])
-    ahead = past.shape[1] - 1 + np.arange(1, mean.shape[1] + 1)
     for row in range(rows):
+        # From the last step given, so that sequences of any lengths and origins share an axis.
+        since, ahead = before[row] - before[row, -1], at[row] - before[row, -1]
         for column in range(count):
             axes = style(grid[row, column])
-            _data(axes, before, past[row, :, column])
+            _data(axes, since, past[row, :, column])
             if truth.shape[1]:
                 _data(axes, ahead[: truth.shape[1]], truth[row, :, column])
             axes.fill_between(
@@ -61,13 +66,14 @@ def forecasts(
             for path in draws[:_DRAWN, row, :, column]:
                 axes.plot(ahead, path, color=MODEL, lw=0.5, alpha=0.35)
             axes.plot(ahead, mean[row, :, column], color=MODEL, lw=1.6)
-            axes.axvline(past.shape[1] - 1, color=MUTED, lw=0.8, ls=(0, (4, 3)))
+            axes.axvline(0.0, color=MUTED, lw=0.8, ls=(0, (4, 3)))
             _limits(axes, past[row, :, column], truth[row, :, column], low[row, :, column],
                     high[row, :, column])  # fmt: skip
-            if row == 0 and len(columns) > 1:
-                axes.set_title(plain(columns[column]), fontsize=9, color=INK, loc="left")
+            axes.set_ylabel(plain(columns[column]) if len(columns) > 1 else "", fontsize=9)
+        grid[row, 0].set_title(plain(names[row]), fontsize=9, color=MUTED, loc="left")
     for axes in grid[-1]:
-        axes.set_xlabel("step", fontsize=9.5, color=INK)
+        what = "time" if timed else "steps"
+        axes.set_xlabel(f"{what} from the last step given", fontsize=9.5, color=INK)
     _key(figure, f"central {level:.0%} of the forecast", "mean", "data")
     return figure
 
@@ -80,9 +86,11 @@ def beliefs(
     filtered_low: Array,
     filtered_high: Array,
     score: Array,
+    at: Array,
     *,
     level: float,
     columns: Sequence[str],
+    timed: bool,
     title: str,
 ) -> Figure:
     """A sequence, what is believed of each step, and the score of each below.
@@ -90,16 +98,18 @@ def beliefs(
     Args:
         x: ``(T, D)``, NaN where a number is missing.
         smoothed: mean given all data, ``(T, D)``. low, high: interval of the data, likewise.
-        filtered_low: interval of the mean given the past alone. filtered_high: likewise.
+        filtered_low: interval of the mean given each step and its past. filtered_high: likewise.
         score: −log p of each step given those before, nats, ``(T,)``.
+        at: times of the steps, ``(T,)``.
         level: of the intervals.
         columns: names of the D numbers.
+        timed: whether times are the data's own, and no numbers of steps.
         title: what is shown.
     """
     count = min(_COLUMNS, x.shape[1])
     figure = new_figure(7.8, 1.8 * count + 2.2, title)
     axes = figure.subplots(count + 1, 1, sharex=True, height_ratios=[2.0] * count + [1.2])
-    steps = np.arange(len(x))
+    steps = at
     for column in range(count):
         ax = style(axes[column], ylabel=plain(columns[column]) if len(columns) > 1 else "")
         ax.fill_between(steps, low[:, column], high[:, column], color=MODEL, alpha=0.16, lw=0)
@@ -110,17 +120,19 @@ def beliefs(
         )  # fmt: skip
         ax.plot(steps, smoothed[:, column], color=MODEL, lw=1.3)
         ax.plot(steps, x[:, column], ".", color=INK, ms=3.2)
-        _gaps(ax, np.isnan(x[:, column]))
-    bar = style(axes[-1], xlabel="step", ylabel="−log p, nats")
-    bar.bar(steps, np.nan_to_num(score), width=0.9, color=MUTED)
+        _gaps(ax, steps, np.isnan(x[:, column]))
+    bar = style(axes[-1], xlabel="time" if timed else "step", ylabel="−log p, nats")
+    usual = float(np.median(np.diff(steps))) if len(steps) > 1 else 1.0
+    bar.bar(steps, np.nan_to_num(score), width=0.9 * usual, color=MUTED)
     handles = [
         Line2D([], [], color=INK, marker=".", ls="", ms=5),
         Line2D([], [], color=MODEL, lw=1.6),
         Patch(color=MODEL, alpha=0.16, lw=0),
         Patch(color=HELD_OUT, alpha=0.28, lw=0),
     ]
-    words = ["data", "mean given all data", f"{level:.0%} of the data", "belief, from the past"]
-    figure.legend(handles, words, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
+    words = ["data", "mean given all data", f"{level:.0%} of the data, given all of them",
+             f"{level:.0%} of the mean, given the past and the step"]  # fmt: skip
+    figure.legend(handles, words, loc="outside lower center", ncols=2, frameon=False, fontsize=8.5)
     return figure
 
 
@@ -131,11 +143,13 @@ def _data(axes: Axes, steps: Array, values: Array) -> None:
     axes.plot(steps, values, ".", color=INK, ms=size)
 
 
-def _gaps(axes: Axes, missing: Array) -> None:
-    """Shades the steps that are missing."""
+def _gaps(axes: Axes, steps: Array, missing: Array) -> None:
+    """Shades the steps that are missing, from half-way to their neighbours."""
+    middle = (steps[1:] + steps[:-1]) / 2
+    ends = np.concatenate([steps[:1], middle, steps[-1:]])
     edges = np.flatnonzero(np.diff(np.concatenate([[0], missing.astype(int), [0]])))
     for first, last in edges.reshape(-1, 2):
-        axes.axvspan(first - 0.5, last - 0.5, color=MUTED, alpha=0.13, lw=0)
+        axes.axvspan(ends[first], ends[last], color=MUTED, alpha=0.13, lw=0)
 
 
 def _limits(axes: Axes, *values: Array) -> None:
