@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lowerbound.data.spec import DataSpec
+from lowerbound.distributions.gaussian import RunningVariance
 from lowerbound.errors import LowerboundError
 from lowerbound.objectives.temporal import td_elbo
 from lowerbound.recipes.sequences import state_space_vae, td_vae
@@ -290,3 +292,18 @@ def test_steps_without_anything_keep_the_order_of_the_others() -> None:
     assert found.times.tolist() == [[0, 2, 2, 2], [1, 2, 3, 3]]
     assert found.since(9.0).tolist() == [[9, 2, 0, 0], [9, 1, 1, 0]]
     torch.testing.assert_close(unpack(found.x, found), x, equal_nan=True)
+
+
+def test_the_best_variance_is_of_the_fit_and_not_of_the_look_ahead() -> None:
+    """The variance that a run is evaluated with is the same with the second bound and without."""
+    optimal = replace(spec(), likelihood_options={"sigma": "optimal"})
+    tracked = []
+    for ahead in (None, 0.0, 1.0):
+        torch.manual_seed(0)
+        model, _ = td_vae(optimal, jump="1-3", **SMALL)
+        torch.manual_seed(1)
+        td_elbo(model.train(), draws().float(), jumps=Jumps.parse("1-3"), ahead=ahead)
+        (kept,) = (each for each in model.modules() if isinstance(each, RunningVariance))
+        assert kept.count == 1
+        tracked.append(float(kept.total))
+    assert tracked[0] > 0.0 and len(set(tracked)) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from ..bounds import Terms, parts_of
 from ..distributions import has_closed_form, sample_with_log_prob
 from ..distributions import kl as divergence
+from ..distributions.gaussian import RunningVariance
 from ..sequences import Jumps
 
 
@@ -83,10 +85,22 @@ def td_elbo(
     foreseen = None
     if ahead is not None:
         z = model.transition(earlier.rsample(), difference).rsample()
-        foreseen = -ahead * model.log_fit(z, x2, observed)
+        foreseen = -ahead * _unnoticed(model, lambda: model.log_fit(z, x2, observed))
         if jumps is not None:
             foreseen = torch.where(second - first <= jumps.reach, foreseen, 0.0)
     return _terms(-model.log_fit(z2, x2, observed), rate, there, steps.lengths, beta, foreseen)
+
+
+def _unnoticed(model: Any, value: Callable[[], Tensor]) -> Tensor:
+    """The value, without a trace in the variances that the model keeps of its own fit."""
+    kept = [each for each in model.modules() if isinstance(each, RunningVariance)]
+    before = [(each.total.clone(), each.count.clone()) for each in kept]
+    found = value()
+    with torch.no_grad():
+        for each, (total, count) in zip(kept, before, strict=True):
+            each.total.copy_(total)
+            each.count.copy_(count)
+    return found
 
 
 def stepwise_elbo(model: Any, x: Tensor, *context: Tensor, beta: float | Tensor = 1.0) -> Terms:
