@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .data import tables
+from .data import sequence_files, tables
 from .data.arrays import as_numpy
 from .data.video import clip_frames
 from .errors import LowerboundError
 from .runs import Run
 
-_FILES = (".csv", ".tsv", ".npy", ".gif")
+_FILES = (".csv", ".tsv", ".npy", ".npz", ".gif")
 
 
 class Series(NamedTuple):
@@ -105,7 +105,7 @@ def _ends(x: np.ndarray, times: np.ndarray | None) -> np.ndarray:
         return (~np.isnan(times)).sum(1)
     if x.dtype.kind != "f":
         return np.full(len(x), x.shape[1])
-    known = ~np.isnan(x).all(tuple(range(2, x.ndim)))
+    known = np.logical_not(np.isnan(x).all(tuple(range(2, x.ndim))))
     return np.where(known.any(1), x.shape[1] - known[:, ::-1].argmax(1), x.shape[1])
 
 
@@ -211,8 +211,15 @@ def _of_file(run: Run, path: Path, frame: tuple[int, ...]) -> list[_Read]:
         pixels = np.moveaxis(np.stack(frames), -1, 1)
         pixels = pixels.repeat(3, 1) if frame[:1] == (3,) and pixels.shape[1] == 1 else pixels
         return [_Read(pixels)]
+    if path.suffix.lower() == ".npz":
+        asked = run.info["data"]["options"]
+        one = sequence_files.one_file(path, path.name, time, asked.get("key"))
+        x = np.stack([each.values for each in one.columns.values()], 1)
+        return [_Read(x.astype(np.float32), None if one.times is None else one.times.values)]
     if path.suffix.lower() != ".npy":
-        raise LowerboundError(f"expected a .csv, .tsv, .npy or .gif, or a folder, came {path.name}")
+        raise LowerboundError(
+            f"expected a {', '.join(_FILES)}, or a folder of them, came {path.name}"
+        )
     try:
         array = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError):

@@ -157,7 +157,7 @@ def test_whole_columns_of_a_table_are_dequantized_alone():
     values = np.column_stack([TABLE[:, 0], RANDOM.integers(0, 5, 40)])
     spec = load(values).spec
     assert spec.step == [0.0, 1.0] and spec.dequantize == "uniform"
-    assert "1 features of whole numbers" in spec.why["dequantize"]
+    assert "1 feature of whole numbers" in spec.why["dequantize"]
 
 
 def test_prepare_chooses_anew_without_reading():

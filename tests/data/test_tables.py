@@ -53,7 +53,7 @@ BAD = {
     "missing": (TABLE + ",n,1.5,a\n", "1 NaN .* column 'height'"),
     "short": (TABLE + "1.5,n\n", "came 2 in line 22"),
     "no header": ("1,2\n3,4\n", "add a header line"),
-    "no rows": ("a,b\n", "came 1 lines"),
+    "no rows": ("a,b\n", "came 1 line in all"),
     "texts": ("a,b\nx,y\nz,w\n", "came only texts"),
 }
 

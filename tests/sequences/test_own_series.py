@@ -131,3 +131,11 @@ def test_a_time_that_is_missing(exact: Any, tmp_path: Path, row: int) -> None:
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
     with pytest.raises(LowerboundError, match="time"):
         lb.forecast(exact, tmp_path / "a.csv")
+
+
+def test_arrays_in_npz_files_with_times(exact: Any, tmp_path: Path) -> None:
+    x = DYNAMICS.sample(1, STEPS, seed=9)[1].numpy()[0]
+    np.savez(tmp_path / "a.npz", x=x, t=50.0 + np.arange(STEPS))
+    found = lb.forecast(exact, tmp_path / "a.npz", horizon=2, samples=20)
+    assert found.times[0].tolist() == [58, 59] and found.given.tolist() == [STEPS]
+    np.testing.assert_allclose(found.past[0], x, rtol=1e-6)

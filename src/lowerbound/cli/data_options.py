@@ -72,7 +72,8 @@ def data_options(
         window: seconds of sound in an example; by default as most clips have, up to about one.
         trim: cut the silence before and after each clip of sound, so many dB below its loudest.
         time: of sequences, the column of a table (of an .npz the array) that holds the times of the
-            steps; by default they are one apart.
+            steps, as numbers or as dates by ISO 8601, which are counted in seconds; by default
+            they are one apart.
     """
     return dict(locals())
 

@@ -15,6 +15,7 @@ from lowerbound.data.splits import Source
 from lowerbound.errors import LowerboundError, nearest
 
 _CHANNELS = (1, 3, 4)
+_NARROW = 16  # sides up to which an image twice as high or higher may well be a sequence
 _SPLITS = {"train": "train", "training": "train", "tr": "train", "test": "test", "te": "test"}
 _SPLITS |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 _LABELS = {"label", "labels", "y", "target", "targets", "action", "actions"}
@@ -201,11 +202,15 @@ def from_array(array: Any, name: str = "array", clips: bool = False) -> Source:
 
 
 def _told_frames(source: Source, shape: tuple[int, ...], clips: bool) -> Source:
-    """Where an axis of so many "channels" may well be one of frames, say so."""
+    """Where an axis of "channels" may well be one of frames, or a side one of steps, say so."""
     if len(shape) == 4 and not clips and not {shape[1], shape[3]} & {1, 2, 3, 4}:
         channels = source.train.event_shape[0]
         text = f"read as images of {channels} channels; clips of grey frames with kind video"
         source.notes.append(("axes", f"{text} (--kind video)"))
+    if len(shape) == 3 and shape[2] <= _NARROW and shape[1] >= 2 * shape[2]:
+        text = f"read as images of {shape[1]} x {shape[2]}; sequences of {shape[1]} steps of "
+        text += f"{shape[2]} number{'' if shape[2] == 1 else 's'} with kind sequence"
+        source.notes.append(("axes", f"{text} (--kind sequence)"))
     return source
 
 

@@ -253,7 +253,8 @@ def _density(
         _refuse_constant(facts, name, steps)
         _tell_ties(facts, steps, why)
     if spread:
-        columns = "" if discrete else f"{int((steps > 0).sum())} features of whole numbers: "
+        many = int((steps > 0).sum())
+        columns = "" if discrete else f"{many} feature{'' if many == 1 else 's'} of whole numbers: "
         why["dequantize"] = f"{columns}a density of levels needs them spread over their cells"
     result: dict[str, Any] = {
         "kind": _kind(facts),

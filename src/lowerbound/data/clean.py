@@ -27,10 +27,12 @@ def refuse_or_skip(source: Source, skip_bad: bool) -> None:
                 place += f", column '{source.columns[first[1]]}'"
             elif len(first) > 1:
                 place += f", position {tuple(int(each) for each in first[1:])}"
+            fix = "leave those examples out with skip_bad (--skip-bad)"
+            if skip_bad:
+                fix = "pass more memory (--memory), since what is read from the disk is not skipped"
             raise LowerboundError(
                 f"expected finite numbers in '{source.name}', came {nans} NaN and {infinities} "
-                f"infinite in {len(bad)} examples, first in {place} of {part}: mend them, or leave "
-                "those examples out with skip_bad (--skip-bad)"
+                f"infinite in {len(bad)} examples, first in {place} of {part}: mend them, or {fix}"
             )
         keep = np.setdiff1d(np.arange(len(rows)), bad)
         if not len(keep):

@@ -158,9 +158,9 @@ class Facts:
     def _shape(self) -> str:
         size = " x ".join(str(side) for side in self.event_shape[-2:])
         if self.steps:
-            return f"up to {self.steps:,} steps of {size} numbers"
+            return f"up to {self.steps:,} steps of {_numbers(size)}"
         if not self.pixels:
-            return f"{size} numbers each"
+            return f"{_numbers(size)} each"
         many = self.event_shape[-3]
         text = f"{size} {({1: 'grey', 3: 'RGB'}).get(many, f'{many} channels')}"
         return f"{self.event_shape[0]} frames of {text}" if self.kind == "video" else text
@@ -197,6 +197,10 @@ class Facts:
         return f"{still:,} of {total:,} features never change: {', '.join(named)}" + (
             ", ..." if still > len(named) else ""
         )
+
+
+def _numbers(count: str) -> str:
+    return f"{count} number{'' if count == '1' else 's'}"
 
 
 def _few(classes: tuple[str, ...]) -> str:

@@ -80,7 +80,8 @@ def read(
     if not images:
         raise LowerboundError(
             f"expected images ({', '.join(sorted(SUFFIXES))}) in {path}, came "
-            f"{f'{len(named)} other files' if named else 'nothing'}: pass a folder or zip of images"
+            f"{f'{len(named)} other files' if named else 'nothing'}: pass a folder or zip of "
+            "images; sequences are .csv, .tsv, .npy or .npz, one in each file"
         )
     told, found = None, len(images)
     if captions is not None:

@@ -147,7 +147,8 @@ def load(
         sample_rate: of sound, to which all files are resampled; None: that of most.
         window: seconds of sound in an example; None: as most clips have, up to about one.
         trim: cut silence before and after each clip of sound, so many dB below its loudest.
-        time: of sequences, the column (of an .npz the array) that holds the times of the steps.
+        time: of sequences, the column (of an .npz the array) that holds the times of the steps, as
+            numbers or as dates by ISO 8601, which are counted in seconds.
 
     Raises:
         LowerboundError: what came cannot be used; the message says what to pass.
@@ -382,7 +383,7 @@ def _read(
         if path.suffix.lower() in (".npy", ".npz"):
             return read_array(path, key, memory, kind == "video")
         if path.suffix.lower() in (".csv", ".tsv"):
-            return tables.read(path, key, attributes)
+            return tables.read(path, key, attributes, steps=False)
         raise LowerboundError(
             f"expected a folder, {', '.join(_SUFFIXES)}, or a name, came {path.name}: "
             "put images in a folder, or save an array with np.save"

@@ -16,16 +16,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from lowerbound.data import clips, images, tables
+from lowerbound.data import clips, sequence_files, step_times
 from lowerbound.data.arrays import ArrayRows, as_numpy, check_array, from_arrays
 from lowerbound.data.facts import Facts
 from lowerbound.data.inspect import inspect
+from lowerbound.data.sequence_files import ONE, SUFFIXES, holds_sequences
 from lowerbound.data.splits import RowsSplit, Source
-from lowerbound.errors import LowerboundError
+from lowerbound.errors import LowerboundError, nearest
 
-_FILES = (".csv", ".tsv", ".npy")
 _PARTS = ("train", "validation", "test")
-_ONE = "value"
 
 
 class SequenceRows(ArrayRows):
@@ -35,12 +34,21 @@ class SequenceRows(ArrayRows):
         array: ``(N, T, D)``, or ``(N, T)`` for one number a step.
         name: of it, for messages.
         times: of the steps, ``(N, T)``; None: they are one apart.
+        dates: what the times were read from, where they are seconds between dates.
+        lengths: how many steps are each one's own, ``(N,)``; None: those up to its last known one.
 
     Raises:
         LowerboundError: no numbers, or no steps to speak of.
     """
 
-    def __init__(self, array: np.ndarray, name: str, times: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        array: np.ndarray,
+        name: str,
+        times: np.ndarray | None = None,
+        dates: str | None = None,
+        lengths: np.ndarray | None = None,
+    ) -> None:
         check_array(array, name)
         if array.ndim not in (2, 3):
             raise LowerboundError(
@@ -58,14 +66,17 @@ class SequenceRows(ArrayRows):
         self._stored_as = self.array.dtype
         # Since the first step: float32 keeps what is far from zero only coarsely.
         self.times = None if times is None else times - times[:, :1]
+        self.name, self.dates = name, dates
+        if lengths is None:
+            own = np.logical_not(np.isnan(self.array).all(2))
+            own = own if times is None else own | ~np.isnan(times)
+            lengths = np.where(own.any(1), own.shape[1] - own[:, ::-1].argmax(1), 0)
+        self.lengths = lengths
 
-
-def holds_sequences(path: Path) -> bool:
-    """Whether a folder holds tables or arrays, and nothing else that could be data."""
-    if not path.is_dir():
-        return False
-    found = {each.suffix.lower() for each in path.rglob("*") if each.is_file()}
-    return bool(found & set(_FILES)) and not found & set(images.SUFFIXES)
+    def at(self, which: np.ndarray) -> SequenceRows:
+        """Some of the sequences."""
+        times = None if self.times is None else self.times[which]
+        return SequenceRows(self.array[which], self.name, times, self.dates, self.lengths[which])
 
 
 def read(
@@ -95,7 +106,7 @@ def read(
         return None if as_numpy(source).ndim > 3 else from_array(source)
     path = Path(source).expanduser()
     if kind in ("auto", "sequence") and holds_sequences(path):
-        return read_folder(path, time, skip_bad)
+        return read_folder(path, time, skip_bad, key)
     if not asked or not path.is_file():
         _only_sequences(time)
         return None
@@ -159,8 +170,8 @@ def from_mapping(
     """
     if time is not None and time not in arrays:
         raise LowerboundError(
-            f"expected an array '{time}' of times in '{name}', came {', '.join(arrays)}; mend time "
-            "(--time)"
+            f"expected an array '{time}' of times in '{name}', came {', '.join(arrays)}"
+            f"{nearest(time, arrays) or '; mend time (--time)'}"
         )
     stamps = {part: f"{time}" if part == "train" else f"{part}_{time}" for part in _PARTS}
     rest = {n: v for n, v in arrays.items() if time is None or n not in stamps.values()}
@@ -177,88 +188,77 @@ def from_mapping(
             continue
         array = rows.take(np.arange(len(rows)))
         array = array.reshape(shapes.get(len(array), array.shape))
-        times = None
+        times, dates = None, None
         if time is not None:
-            times = _times(arrays, stamps[part], array.shape[:2])
-        setattr(source, part, SequenceRows(array, f"'{name}'", times))
-    return _told(source)
+            times, dated = step_times.of_array(arrays, stamps[part], array)
+            dates = f"'{time}'" if dated else None
+        setattr(source, part, SequenceRows(array, f"'{name}'", times, dates))
+    source.kind = "sequence"
+    return source
 
 
 def from_array(array: Any, name: str = "array") -> Source:
     """One array (N, T) or (N, T, D)."""
     array = as_numpy(array)
-    return _told(Source(name, SequenceRows(array, name), as_came=str(array.dtype)))
+    rows = SequenceRows(array, name)
+    return Source(name, rows, as_came=str(array.dtype), kind="sequence")
 
 
-def read_folder(path: Path, time: str | None = None, skip_bad: bool = False) -> Source:
-    """A folder in which each file is a sequence: tables (.csv, .tsv) or arrays (T, D) (.npy).
+def read_folder(
+    path: Path, time: str | None = None, skip_bad: bool = False, key: str | None = None
+) -> Source:
+    """A folder in which each file is a sequence: tables, or arrays (T, D) (.npy, .npz).
 
     Rows are steps. ``train/`` and ``test/`` are the split, other folders the labels.
 
     Args:
         path: of the folder.
-        time: the column of a table that holds the times of its steps.
+        time: the column of a table, the array of an .npz, that holds the times of its steps.
         skip_bad: leave out sequences of one step, and such of which nothing is known.
+        key: the array of an .npz that holds the steps.
 
     Raises:
         LowerboundError: files that do not open or do not belong together.
     """
-    names = sorted(
-        each.relative_to(path).as_posix()
-        for each in path.rglob("*")
-        if each.is_file() and each.suffix.lower() in _FILES
-    )
-    found: dict[str, np.ndarray] = {}
-    stamps: dict[str, np.ndarray] = {}
-    columns: tuple[str, ...] | None = None
-    first, skipped = "", []
-    for name in names:
-        values, header, times = _one(path / name, name, time)
-        columns, first = (header, name) if columns is None else (columns, first)
-        if header != columns:
-            raise LowerboundError(
-                f"expected the same columns in every file, came {len(columns)} "
-                f"({', '.join(columns[:6])}) in {first} and {len(header)} "
-                f"({', '.join(header[:6])}) in {name}: mend it, or keep it elsewhere"
-            )
-        wrong = _wrong(values)
-        if wrong and not skip_bad:
-            raise LowerboundError(
-                f"expected sequences of at least 2 steps of which something is known, came "
-                f"{name} with {wrong}: leave it out with skip_bad (--skip-bad)"
-            )
-        if wrong:
-            skipped.append(name)
-            continue
-        found[name] = values
-        if times is not None:
-            stamps[name] = times
-    if not found:
+    names = sequence_files.files_of(path)
+    if not names:
         raise LowerboundError(
-            f"expected sequences ({', '.join(_FILES)}) in {path}, came none: pass a folder in "
+            f"expected sequences ({', '.join(SUFFIXES)}) in {path}, came none: pass a folder in "
             "which each file is one"
         )
-    longest = max(map(len, found.values()))
-    fields, split = clips.by_folder(list(found))
-    parts = np.array(split or ["train"] * len(found))
-    array = np.stack([_longer(values, longest) for values in found.values()])
+    found = sequence_files.read_files(path, names, time=time, key=key, skip_bad=skip_bad)
+    lengths = np.array([len(each) for each in found.values.values()])
+    longest = int(lengths.max())
+    fields, split = clips.by_folder(list(found.values))
+    parts = np.array(split or ["train"] * len(lengths))
+    array = np.stack([_longer(values, longest) for values in found.values.values()])
     times = None
-    if stamps:
-        times = np.stack([_longer(each[:, None], longest)[:, 0] for each in stamps.values()])
-    source = Source(path.stem, SequenceRows(array[:1], path.name), columns=columns)
+    if found.times:
+        times = np.stack([_longer(each[:, None], longest)[:, 0] for each in found.times.values()])
+    dates = f"'{time}'" if found.dated else None
+    rows = SequenceRows(array, path.name, times, dates, lengths)
+    source = Source(path.stem, rows, columns=found.columns, kind="sequence")
     for part in _PARTS:
         chosen = parts == part
         if chosen.any():
-            own = None if times is None else times[chosen]
-            setattr(source, part, SequenceRows(array[chosen], path.name, own))
+            setattr(source, part, rows.at(chosen))
             if "label" in fields:
                 named = "labels" if part == "train" else f"{part}_labels"
                 setattr(source, named, np.array(fields["label"])[chosen])
-    source.as_came = "tables of numbers" if columns != (_ONE,) else "numbers"
-    if skipped:
-        shown = ", ".join(skipped[:3]) + (", ..." * (len(skipped) > 3))
-        source.notes.append(("skipped", f"{len(skipped)} sequences too short or empty: {shown}"))
-    return _told(source)
+    source.as_came = "tables of numbers" if found.columns != (ONE,) else "numbers"
+    if found.skipped:
+        shown = ", ".join(found.skipped[:3]) + (", ..." * (len(found.skipped) > 3))
+        source.notes.append(
+            ("skipped", f"{len(found.skipped)} sequences too short or empty: {shown}")
+        )
+    if found.aside:
+        source.notes.append(("left out", ", ".join(f"{name} (texts)" for name in found.aside)))
+    if found.clock:
+        source.notes.append(
+            ("hint", f"if '{found.clock}' says when the steps were, pass it as time "
+             f"(--time {found.clock})")
+        )  # fmt: skip
+    return source
 
 
 def refuse_or_skip(source: Source, skip_bad: bool) -> None:
@@ -281,14 +281,18 @@ def refuse_or_skip(source: Source, skip_bad: bool) -> None:
         if known.all():
             continue
         gone = np.flatnonzero(~known)
-        if not skip_bad or not known.any():
+        if not known.any():
+            raise LowerboundError(
+                f"expected sequences of which something is known in '{source.name}', came none in "
+                f"{part}, where all {len(gone)} are missing as a whole: pass other data"
+            )
+        if not skip_bad:
             raise LowerboundError(
                 f"expected sequences of which something is known in '{source.name}', came "
                 f"{len(gone)} of {part} that are missing as a whole, first number {gone[0]}: leave "
                 "them out with skip_bad (--skip-bad)"
             )
-        times = None if rows.times is None else rows.times[known]
-        setattr(source, part, SequenceRows(rows.array[known], source.name, times))
+        setattr(source, part, rows.at(known))
         named = "labels" if part == "train" else f"{part}_labels"
         labels = getattr(source, named)
         setattr(source, named, None if labels is None else np.asarray(labels)[known])
@@ -307,7 +311,8 @@ def look(source: Source, train: RowsSplit, validation: RowsSplit | None, test: R
     frames = {name: ArrayRows.of(values) for name, values in known.items()}
     flat = Source(
         source.name, frames["train"], columns=source.columns, as_came=source.as_came,
-        test=frames["test"], validation=frames.get("validation"), notes=source.notes,
+        test=frames["test"], validation=frames.get("validation"),
+        notes=[*source.notes, *_notes(source)],
     )  # fmt: skip
     whole = [RowsSplit(frames[name]) for name in frames]
     facts = inspect(flat, whole[0], whole[1] if len(whole) > 2 else None, whole[-1])
@@ -317,7 +322,7 @@ def look(source: Source, train: RowsSplit, validation: RowsSplit | None, test: R
     return replace(
         facts,
         steps=rows.event_shape[0],
-        time_step=_usual(rows),
+        time_step=None if rows.times is None else step_times.usual(rows.times),
         train=len(train),
         validation=0 if validation is None else len(validation),
         test=len(test),
@@ -349,85 +354,27 @@ def _known(split: RowsSplit, source: Source) -> np.ndarray:
     return values
 
 
-def _told(source: Source) -> Source:
-    """The kind, and a word on what is missing."""
-    source.kind = "sequence"
-    rows: Any = source.train
-    gone = np.isnan(rows.array)
-    lengths = (~gone.all(2)).sum(1)
+def _notes(source: Source) -> list[tuple[str, str]]:
+    """Words on lengths, on what is missing within them, and on times."""
+    parts: list[Any] = [rows for part in _PARTS if (rows := getattr(source, part)) is not None]
+    notes = []
+    lengths = np.concatenate([rows.lengths for rows in parts])
     if lengths.min() < lengths.max():
-        source.notes.append(("lengths", f"{lengths.min()} to {lengths.max()} known steps"))
-    if gone.any():
-        text = f"{gone.mean():.1%} of the numbers (NaN): left out of every likelihood"
-        source.notes.append(("missing", text))
-    if rows.times is not None:
-        source.notes.append(("times", f"irregular, usually {_usual(rows):g} apart"))
-    return source
+        notes.append(("lengths", f"{lengths.min()} to {lengths.max()} steps"))
+    gone = sum(_missing(rows) for rows in parts)
+    if gone:
+        share = gone / (int(lengths.sum()) * parts[0].event_shape[-1])
+        text = f"{share:.1%} of the numbers (NaN): left out of every likelihood"
+        notes.append(("missing", text))
+    if parts[0].times is not None:
+        notes.append(("times", step_times.told(parts[0].times, parts[0].dates)))
+    return notes
 
 
-def _usual(rows: Any) -> float | None:
-    """The median time between two steps; None where they are one apart."""
-    if rows.times is None:
-        return None
-    gaps = np.diff(rows.times, axis=1)
-    return float(np.median(gaps[np.isfinite(gaps)]))
-
-
-def _one(
-    path: Path, name: str, time: str | None
-) -> tuple[np.ndarray, tuple[str, ...], np.ndarray | None]:
-    """Values (T, D), names of the columns and times (T,) of one file."""
-    if path.suffix.lower() == ".npy":
-        try:
-            values = np.load(path, allow_pickle=False)
-        except (ValueError, OSError, EOFError):
-            raise LowerboundError(f"{name} does not open as .npy: write it again") from None
-        values = values[:, None] if values.ndim == 1 else values
-        if values.ndim != 2 or values.dtype.kind not in "biuf":
-            raise LowerboundError(
-                f"expected numbers (T, D) in {name}, came {values.dtype} of shape {values.shape}"
-            )
-        if time is not None:
-            raise LowerboundError(f"expected tables with a column '{time}', came {name}")
-        count = values.shape[1]
-        columns = (_ONE,) if count == 1 else tuple(f"x{number}" for number in range(count))
-        return values.astype(np.float32), columns, None
-    source = tables.read(path, attributes=None if time is None else (time,))
-    rows: Any = source.train
-    times = None
-    if time is not None and source.attributes is not None:
-        times = source.attributes[:, 0]
-        _refuse_unsorted(times[None], name)
-    return rows.array.astype(np.float32), source.columns or (), times
-
-
-def _times(arrays: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> np.ndarray:
-    if name not in arrays:
-        raise LowerboundError(f"expected times of all parts, came no array '{name}': add it")
-    times = as_numpy(arrays[name])
-    if times.shape != shape or times.dtype.kind not in "biuf":
-        raise LowerboundError(
-            f"expected times {shape} in '{name}', one for each step, came {times.dtype} of shape "
-            f"{times.shape}"
-        )
-    times = times.astype(np.float64)
-    _refuse_unsorted(times, f"'{name}'")
-    return times
-
-
-def _refuse_unsorted(times: np.ndarray, name: str) -> None:
-    """Refuse times that do not rise; padding at the end is NaN."""
-    with np.errstate(invalid="ignore"):
-        falls = np.diff(times, axis=1) <= 0.0
-    inside = np.isnan(times[:, :-1]) & ~np.isnan(times[:, 1:])
-    if falls.any() or inside.any() or np.isinf(times).any():
-        row, step = np.argwhere(falls | inside)[0].tolist() if (falls | inside).any() else (0, 0)
-        which = "" if len(times) == 1 else f" of sequence {row}"
-        raise LowerboundError(
-            f"expected times that rise from step to step in {name}, came {times[row, step]:g} and "
-            f"then {times[row, step + 1]:g} in steps {step} and {step + 1}{which}: sort the steps, "
-            "and drop what stands there twice"
-        )
+def _missing(rows: Any) -> int:
+    """How many numbers are, within each sequence's own steps."""
+    own = np.arange(rows.event_shape[0]) < rows.lengths[:, None]
+    return int((np.isnan(rows.array) & own[..., None]).sum())
 
 
 def _longer(values: np.ndarray, length: int) -> np.ndarray:
@@ -435,14 +382,6 @@ def _longer(values: np.ndarray, length: int) -> np.ndarray:
     out = np.full((length, *values.shape[1:]), np.nan, values.dtype)
     out[: len(values)] = values
     return out
-
-
-def _wrong(values: np.ndarray) -> str:
-    """Why values (T, D) are no sequence, or nothing."""
-    known = int((~np.isnan(values).all(1)).sum())
-    if known == 0:
-        return "nothing but missing numbers"
-    return "one step" if known == 1 else ""
 
 
 def lifted(spec: Any, steps: int, time_step: float | None) -> Any:
@@ -453,7 +392,7 @@ def lifted(spec: Any, steps: int, time_step: float | None) -> Any:
         steps: of the longest sequence.
         time_step: the usual time between two steps; None: 1, always.
     """
-    shape = (steps, *spec.event_shape)
+    shape, count = (steps, *spec.event_shape), math.prod(spec.event_shape)
     return replace(
         spec,
         kind="sequence",
@@ -463,5 +402,5 @@ def lifted(spec: Any, steps: int, time_step: float | None) -> Any:
         mean=np.broadcast_to(spec.mean, shape).copy(),
         std=np.broadcast_to(spec.std, shape).copy(),
         why={k: v for k, v in spec.why.items() if k != "network"}
-        | {"network": f"{math.prod(spec.event_shape):,} numbers a step"},
+        | {"network": f"{count:,} number{'' if count == 1 else 's'} a step"},
     )

@@ -100,7 +100,7 @@ def read(
         raise LowerboundError(
             f"expected clips (animated .gif, .mp4, or folders of frames) in {path}, came "
             f"{f'{len(files.names)} other files' if files.names else 'nothing'}: pass a folder or "
-            "zip of clips"
+            "zip of clips; sequences are .csv, .tsv, .npy or .npz, one in each file"
         )
     grouped, inside = images.parted(list(reader.frames_of))
     kept = {part: reader.look(group) for part, group in grouped.items()}
