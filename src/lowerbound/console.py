@@ -58,6 +58,8 @@ _VALUES = {
     "at_floor": "components at the variance floor",
     "reseeded": "empty components placed anew",
 }
+# And where it is another quantity than others of that name: by the phase and its part.
+_OF_PHASE = {"td/bound": "bound over jumps"}  # of predictions; evaluate's is of whole sequences
 _SHARES = ("explained_variance", "usage", "in_modes")
 _COUNTS = ("at_floor", "reseeded", "modes")
 _WATCHED = ("modes", "in_modes")
@@ -191,6 +193,7 @@ class Follow:
         self._live: _Live | None = None
         self._total: int | None = None
         self._held_out = ""
+        self._phase = ""
         self._spoke = time.monotonic()
         self._tenth = 0
 
@@ -213,7 +216,7 @@ class Follow:
             case Progress():
                 self._progress(event)
             case HeldOut():
-                self._held_out = held_out_line(event)
+                self._held_out = held_out_line(event, self._phase)
             case Finished():
                 self._finish(event)
             case str():
@@ -223,6 +226,7 @@ class Follow:
 
     def _start(self, event: Started) -> None:
         self._total = event.total_steps
+        self._phase = event.phases[0] if len(event.phases) == 1 else ""
         reasons = event.resolved.get("why", {})
         for name, choice in event.resolved.items():
             if name == "why":
@@ -235,7 +239,10 @@ class Follow:
 
     def _progress(self, event: Progress) -> None:
         share = share_done(event, self._total)
-        lines = progress_line(event, self._total), values_line(event, self._held_out)
+        lines = (
+            progress_line(event, self._total),
+            values_line(event, self._held_out, self._phase),
+        )
         if self._live is not None:
             self._live.update(share, *lines)
         elif self._due(share):
@@ -367,24 +374,31 @@ def progress_line(event: Progress, total: int | None) -> str:
     return "  ".join(parts)
 
 
-def values_line(event: Progress, held_out: str = "") -> str:
+def values_line(event: Progress, held_out: str = "", phase: str = "") -> str:
     """The bound with its kind and its parts, in nats per example, and what was held out.
+
+    Args:
+        event: what is reported.
+        held_out: a line on held-out data, to end with.
+        phase: the name of the only phase, where there is one.
 
     >>> event = Progress(1, 0.0, 1.0, 1.0, 1.0, 1e-3, {"loss": 90.0, "bound": -90.0, "rate": 20.0})
     >>> values_line(event)
     'ELBO −90.00 nats  rate 20.00 nats'
+    >>> values_line(event, phase="td")
+    'bound over jumps −90.00 nats  rate 20.00 nats'
     """
     values = without_phase(event.values)
     name = headline(values)
     shown = [name, *(key for key in ("rate", "distortion") if key in values)]
-    parts = [_quantity(key, values[key]) for key in shown if key is not None]
+    parts = [_quantity(key, values[key], phase) for key in shown if key is not None]
     if name == "loss":
         parts = _losses(event.values) or parts
     return "  ".join([*parts, held_out] if held_out else parts)
 
 
-def held_out_line(event: HeldOut) -> str:
-    """The headline of a held-out report.
+def held_out_line(event: HeldOut, phase: str = "") -> str:
+    """The headline of a held-out report; with the name of the only phase, where there is one.
 
     >>> held_out_line(HeldOut(1, 1.0, 2.0, "test", 360, {"bound": -91.5}, best=True))
     'held out (test): ELBO −91.50 nats'
@@ -395,7 +409,9 @@ def held_out_line(event: HeldOut) -> str:
     where = "training examples" if event.split == "train" else f"held out ({event.split})"
     if name is None:
         return ""
-    told = (_losses(event.values) if name == "loss" else []) or [_quantity(name, values[name])]
+    told = (_losses(event.values) if name == "loss" else []) or [
+        _quantity(name, values[name], phase)
+    ]
     told += [_quantity(each, values[each]) for each in _WATCHED if each in values]
     return f"{where}: {'  '.join(told)}"
 
@@ -441,8 +457,10 @@ def duration(seconds: float) -> str:
     return f"{minutes}:{rest:02}" if minutes else f"{rest} s"
 
 
-def _quantity(name: str, value: float) -> str:
+def _quantity(name: str, value: float, phase: str = "") -> str:
     """
+    >>> _quantity("bound", -90.0), _quantity("bound", -90.0, phase="td")
+    ('ELBO −90.00 nats', 'bound over jumps −90.00 nats')
     >>> _quantity("explained_variance", 0.8764), _quantity("at_floor", 2.0)
     ('variance explained 87.6 %', 'components at the variance floor 2')
     """
@@ -451,7 +469,8 @@ def _quantity(name: str, value: float) -> str:
     if name in _COUNTS:
         return f"{_VALUES[name]} {value:,.0f}"
     unit = " nats" if name in _NATS else ""
-    return f"{_VALUES.get(name, name)} {_number(value)}{unit}"
+    told = _OF_PHASE.get(f"{phase}/{name}", _VALUES.get(name, name))
+    return f"{told} {_number(value)}{unit}"
 
 
 def _number(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -147,3 +148,25 @@ def test_the_stationary_state_stays() -> None:
 def test_shapes_are_checked() -> None:
     with pytest.raises(LowerboundError, match=r"came shapes \(2, 2\)"):
         LinearDynamics.of(torch.eye(2), torch.eye(2), torch.eye(3), torch.eye(3))
+
+
+def test_arrays_and_lists_are_data_too() -> None:
+    m = model()
+    x = with_gaps(m.sample(3, STEPS, seed=1)[1])
+    expected = m.filter(x)
+    for given in (x.numpy(), x.tolist()):
+        assert torch.equal(m.filter(given).log_evidence, expected.log_evidence)
+    assert torch.equal(m.smooth(x.numpy()).mean, m.smooth(x).mean)
+    assert torch.equal(m.log_evidence(x.numpy()), m.log_evidence(x))
+    assert torch.equal(m.forecast(x.numpy(), 2)[0], m.forecast(x, 2)[0])
+    walk = LinearDynamics.of([[1.0]], [[0.1]], [[1.0]], [[0.5]])
+    series = np.array([[0.3, np.nan, 0.8]], np.float32)  # of one number a step: (B, T)
+    assert torch.equal(
+        walk.filter(series).log_evidence, walk.filter(torch.tensor(series)[..., None]).log_evidence
+    )
+    with pytest.raises(
+        LowerboundError, match=r"sequences \(B, T, 3\), came shape \(6, 3\); .*x\[None"
+    ):
+        m.filter(x[0])
+    with pytest.raises(LowerboundError, match="an array or a tensor, came list"):
+        m.filter([["a"]])

@@ -11,6 +11,11 @@ from .rows import Row, number, of_what, with_error
 if TYPE_CHECKING:
     from .result import Likelihood
 
+Value = tuple[float, float | None]
+"""A number and its standard error, where it has one."""
+
+_FEATURES = 4  # as many at most are told of by name in a table's notes
+
 
 @runtime_checkable
 class Section(Protocol):
@@ -177,3 +182,134 @@ class Annealing:
             )
             rows.append(Row("AIS bracket", with_error(b.gap, b.gap_error), "nats", "", text))
         return rows
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """Forecasts so many steps ahead; standard errors are over sequences, None of a single one.
+
+    Attributes:
+        error: root of the mean squared error of the forecasts' means, with its standard error; in
+            the unit of `Forecasts`.
+        repeat: the same of repeating the last known value.
+        sequences: of which something is known so far ahead.
+        numbers: known there, of all of them.
+        features: the error and that of repeating in each feature's own unit, by its name; None of
+            a feature that too few sequences show there. Empty of a single feature, and of frames.
+    """
+
+    error: Value
+    repeat: Value
+    sequences: int
+    numbers: int
+    features: dict[str, tuple[Value, Value] | None]
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Of the last part of each sequence, from the part before it.
+
+    Attributes:
+        sequences: that were rolled out.
+        of: sequences that were measured: some are too short, and of many the first ones are taken.
+        given: steps that a forecast was made from: of the sequence in the middle, and the least and
+            the most of any.
+        unit: of errors.
+        horizons: by steps ahead, as far as enough sequences go.
+        beyond: the greatest horizon that any sequence reaches; None without a forecast.
+        share: of each sequence that a forecast is made from.
+        least: sequences that a horizon needs.
+        spread: standard deviation of each feature of the held-out data in its own unit, by name,
+            where errors are told in it.
+        covered: share of the data inside the central intervals, by level, with its standard error.
+        numbers: known ones that this is the share of.
+    """
+
+    sequences: int
+    of: int
+    given: tuple[int, int, int]
+    unit: str
+    horizons: dict[int, Horizon]
+    beyond: int | None
+    share: float
+    least: int
+    spread: dict[str, float]
+    covered: dict[float, Value]
+    numbers: int
+
+    def rows(self) -> list[Row]:
+        """For people."""
+        rows = []
+        own = "; of each feature in its own standard deviation" if self.spread else ""
+        for horizon, at in self.horizons.items():
+            steps = "1 step" if horizon == 1 else f"{horizon} steps"
+            told = f"root of the mean squared error {steps} ahead, of {_counted(at)}{own}"
+            told += f"; repeating the last value: {with_error(*at.repeat)}"
+            features = [f"{k} {with_error(*v[0])}" for k, v in at.features.items() if v is not None]
+            if 0 < len(features) <= _FEATURES:
+                told += f"; in their own units: {', '.join(features)}"
+            rows.append(Row(f"error at {horizon}", with_error(*at.error), self.unit, "", told))
+        for level, (share, error) in self.covered.items():
+            told = f"of {self.numbers:,} held-out numbers within the forecasts' central interval, "
+            told += f"1 to {max(self.horizons)} steps ahead together"
+            value = with_error(100 * share, None if error is None else 100 * error)
+            rows.append(Row(f"inside {level:.0%}", value, "%", "", told))
+        return rows
+
+    def notes(self) -> tuple[str, ...]:
+        """Sentences: where forecasts begin, and which are left out."""
+        if self.beyond is None:
+            return ("no forecasts: expected held-out sequences of at least 2 known steps",)
+        _, low, high = self.given
+        steps = f"{low}" if low == high else f"{low} to {high}"
+        text = f"forecasts of {self.sequences:,} of {self.of:,} sequences, each from the first "
+        text += (
+            f"{self.share:.0%} of its own steps ({steps}); ± is the standard error over sequences"
+        )
+        furthest = max(self.horizons, default=0)
+        if self.beyond > furthest:
+            text += f"; more than {furthest} ahead (up to {self.beyond}) is left out, for fewer "
+            text += f"than {self.least} sequences go so far"
+        return (text,)
+
+    def to_json(self) -> dict[str, Any]:
+        """Stable keys, JSON's types: ``error``, ``repeat`` and the like by horizon."""
+        at = {f"{h:g}": each for h, each in self.horizons.items()}
+        shares = {f"{level:g}": each for level, each in self.covered.items()}
+        return {
+            "given": self.given[0],
+            "given_least": self.given[1],
+            "given_most": self.given[2],
+            "given_share": self.share,
+            "forecasts": self.sequences,
+            "of": self.of,
+            "unit": self.unit,
+            "error": {h: each.error[0] for h, each in at.items()},
+            "error_standard_error": {h: each.error[1] for h, each in at.items()},
+            "repeat": {h: each.repeat[0] for h, each in at.items()},
+            "repeat_standard_error": {h: each.repeat[1] for h, each in at.items()},
+            "sequences": {h: each.sequences for h, each in at.items()},
+            "numbers": {h: each.numbers for h, each in at.items()},
+            "least_sequences": self.least,
+            "longest_horizon": self.beyond,
+            "features": {name: self._feature(name, at) for name in self.spread},
+            "covered": {level: share for level, (share, _) in shares.items()},
+            "covered_standard_error": {level: error for level, (_, error) in shares.items()},
+            "covered_numbers": self.numbers,
+        }
+
+    def _feature(self, name: str, at: dict[str, Horizon]) -> dict[str, Any]:
+        """Of one feature, in its own unit."""
+        told = {h: each.features[name] for h, each in at.items()}
+        found = {h: each for h, each in told.items() if each is not None}
+        return {
+            "standard_deviation": self.spread[name],
+            "error": {h: error[0] for h, (error, _) in found.items()},
+            "error_standard_error": {h: error[1] for h, (error, _) in found.items()},
+            "repeat": {h: repeat[0] for h, (_, repeat) in found.items()},
+        }
+
+
+def _counted(at: Horizon) -> str:
+    many = f"{at.sequences:,} sequence" + ("" if at.sequences == 1 else "s")
+    return many if at.numbers == at.sequences else f"{many} ({at.numbers:,} numbers)"

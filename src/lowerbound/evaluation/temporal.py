@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +15,8 @@ from ..errors import LowerboundError
 from .arithmetic import baseline_bits_per_dim, binarized, bits_per_dim, mean_and_error, of_levels
 from .decoding import evaluating, home
 from .result import Bound, Evaluation, Likelihood
-from .rows import Row, number, with_error
+from .rows import Row, with_error
+from .sections import Forecasts, Horizon, Value
 
 if TYPE_CHECKING:
     from ..data.spec import DataSpec
@@ -25,6 +26,7 @@ _STATES = 8_000_000  # drawn in all, unless samples are asked for
 _BATCH = 64
 _FORECASTS, _DRAWS = 200, 100  # sequences that are rolled out, and how often each
 _KNOWN = 0.6  # share of a sequence that a forecast is given
+_LEAST = 5  # sequences that a horizon needs; all of them, where there are fewer
 _HORIZONS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 LEVELS = (0.5, 0.9)
 
@@ -38,23 +40,20 @@ class Steps:
         bound: mean of the negative evidence bound of the same, likewise.
         note: how the value was estimated.
         per_sequence: known steps of a sequence, on average.
-        given: steps that forecasts were made from.
-        error: root of the mean squared error of the forecast's mean, by horizon in steps, in the
-            data's own units.
-        repeat: the same of repeating the last known step.
-        covered: share of the data inside the central intervals of the forecasts, by level.
+        forecasts: errors by horizon, and how much of the data intervals hold.
     """
 
-    value: tuple[float, float | None] | None
-    bound: tuple[float, float | None] | None
+    value: Value | None
+    bound: Value | None
     note: str
     per_sequence: float
-    given: int
-    error: dict[int, float]
-    repeat: dict[int, float]
-    covered: dict[float, float]
+    forecasts: Forecasts
     name: str = "steps"
-    notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences under its rows."""
+        return self.forecasts.notes()
 
     def rows(self) -> list[Row]:
         """For people."""
@@ -67,21 +66,17 @@ class Steps:
             )
             told = f"evidence bound of a step {given}, one step after the other"
             rows.append(Row("−bound", with_error(*self.bound), "nats a step", "lower bound", told))
-        for horizon, error in self.error.items():
-            told = f"root of the mean squared error {horizon} steps after step {self.given}"
-            told += f"; repeating that step: {number(self.repeat[horizon])}"
-            rows.append(Row(f"error at {horizon}", number(error), "data units", "", told))
-        for level, share in self.covered.items():
-            told = "of held-out data within the forecasts' central interval, all horizons together"
-            rows.append(Row(f"inside {level:.0%}", f"{100 * share:.1f}", "%", "", told))
-        return rows
+        return rows + self.forecasts.rows()
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys, JSON's types."""
-        content = asdict(self)
-        for key in ("error", "repeat", "covered"):
-            content[key] = {f"{k:g}": v for k, v in content[key].items()}
-        return {key: value for key, value in content.items() if key not in ("name", "notes")}
+        return {
+            "value": self.value,
+            "bound": self.bound,
+            "note": self.note,
+            "per_sequence": self.per_sequence,
+            **self.forecasts.to_json(),
+        }
 
 
 def evaluate_sequences(
@@ -145,7 +140,7 @@ def evaluate_sequences(
             )
             if progress is not None:
                 progress(min(start + _BATCH, len(x)), len(x))
-        forecast = _forecasts(model, spec, x[:_FORECASTS], *(c[:_FORECASTS] for c in context))
+        forecasts = forecasts_of(model, spec, x, *context)
     found = _likelihood(model, spec, x, parts, samples) if parts else None
     return Evaluation(
         model=name,
@@ -181,7 +176,8 @@ def evaluate_sequences(
                 value=None if found is None else found[2],
                 bound=None if found is None else found[3],
                 note=_how(model, samples),
-                **forecast,
+                per_sequence=float((~x.isnan()).flatten(2).any(2).sum(1).double().mean()),
+                forecasts=forecasts,
             ),
         ),
     )
@@ -198,7 +194,7 @@ def _how(model: Any, samples: int) -> str:
 
 def _likelihood(
     model: Any, spec: DataSpec, x: Tensor, parts: list[tuple[Tensor, ...]], samples: int
-) -> tuple[Likelihood, Bound, tuple[float, float | None], tuple[float, float | None]]:
+) -> tuple[Likelihood, Bound, Value, Value]:
     """Of sequences and of their steps, of the stored values."""
     value, bound, count, effective = (torch.cat(each) for each in zip(*parts, strict=True))
     jacobian = torch.from_numpy(spec.log_jacobians)
@@ -224,43 +220,156 @@ def _likelihood(
     return likelihood, Bound(*mean_and_error(bound)), steps[0], steps[1]
 
 
-def _forecasts(model: Any, spec: DataSpec, x: Tensor, *context: Tensor) -> dict[str, Any]:
-    """Errors by horizon and coverage, of forecasts of the last part of each sequence."""
+def forecasts_of(model: Any, spec: DataSpec, x: Tensor, *context: Tensor) -> Forecasts:
+    """Errors by horizon and coverage, of forecasts of the last part of each sequence.
+
+    A forecast begins at the same share of each sequence, from its first known step to its last: of
+    sequences of several lengths all take part.
+
+    Args:
+        model: of sequences.
+        spec: of the data.
+        x: prepared data, ``(N, T, *frame)``, NaN where a number is missing.
+        context: times of the steps, ``(N, T)``.
+    """
     device, dtype = home(model, x)
-    x = x.to(device, dtype)
-    length = x.shape[1]
-    given = min(max(1, round(_KNOWN * length)), length - 1)
-    some = ~x[:, :given].isnan().flatten(1).all(1)
-    x, context = x[some], tuple(c.to(device, dtype)[some] for c in context)
-    per = float((~x.isnan()).flatten(2).any(2).sum(1).double().mean())
-    empty = {"per_sequence": per, "given": given, "error": {}, "repeat": {}, "covered": {}}
-    if not len(x):
-        return empty
-    past = model.pack(x[:, :given], *(c[:, :given] for c in context))
-    since = between(model, past, length - given, *(c[:, given:] for c in context))
-    found = model.roll(model.last(past, _DRAWS), since, model.hop)
-    truth = x[:, given:]
-    known = ~truth.isnan()
-    scale = torch.as_tensor(spec.scale, device=device, dtype=dtype)
-    squared = (found.means.mean(0) - truth).square() * scale.square()
-    at = (past.lengths - 1)[:, None].reshape(-1, 1, *[1] * (x.dim() - 2))
-    last = past.x.gather(1, at.expand(-1, 1, *x.shape[2:]))
-    repeated = (last - truth).square() * scale.square()
-    horizons = [h for h in (*_HORIZONS, length - given) if h <= length - given]
-    error, repeat = (
-        {h: _root(each[:, h - 1], known[:, h - 1]) for h in sorted(set(horizons))}
-        for each in (squared, repeated)
+    units = _Units.of(spec, x)
+    given, first, room = (each[:_FORECASTS].to(device) for each in _beginnings(x))
+    some = room > 0
+    of, given, told = len(x), given[some], (given - first)[some].sort().values.tolist()
+    rows = [t[:_FORECASTS].to(device, dtype)[some] for t in (x, *context)]
+    empty = Forecasts(
+        sequences=len(told),
+        of=of,
+        given=(told[len(told) // 2], told[0], told[-1]) if told else (0, 0, 0),
+        unit="std of the data" if units.spread else "data units",
+        horizons={},
+        beyond=int(room.max()) if told else None,
+        share=_KNOWN,
+        least=min(_LEAST, max(1, len(told))),
+        spread=units.spread,
+        covered={},
+        numbers=0,
     )
+    if empty.beyond is None:
+        return empty
+    truth = _after(rows[0], given, empty.beyond)
+    known = ~truth.isnan() & units.varies.to(device)
+    enough = known.flatten(2).any(2).sum(0) >= empty.least
+    if not bool(enough.any()):
+        return empty
+    furthest = int(enough.nonzero().max()) + 1
+    truth, known = truth[:, :furthest], known[:, :furthest]
+    before = torch.arange(rows[0].shape[1], device=device) < given[:, None]
+    before = before.reshape(*before.shape, *[1] * (truth.dim() - 2))
+    past = torch.where(before, rows[0], torch.nan)[:, : int(given.max())]
+    packed = model.pack(past, *(c[:, : past.shape[1]] for c in rows[1:]))
+    ahead = (_after(c, given, furthest) for c in rows[1:])
+    since = between(model, packed, furthest, *ahead, at=given)
+    found = model.roll(model.last(packed, _DRAWS), since, model.hop)
+    off, still = found.means.mean(0) - truth, _last_known(past) - truth
+    horizons = {
+        h: _horizon(off[:, h - 1], still[:, h - 1], known[:, h - 1], units, empty.least)
+        for h in sorted({*_HORIZONS, furthest})
+        if h <= furthest and enough[h - 1]
+    }
     covered = {}
     if spec.support in ("real", "unit"):
         for level in LEVELS:
             low, high = interval(found.draws, level)
-            inside = (truth >= low) & (truth <= high)
-            covered[level] = float(inside[known].double().mean())
-    return {**empty, "error": error, "repeat": repeat, "covered": covered}
+            covered[level] = _ratio((truth >= low) & (truth <= high), known)
+    return replace(empty, horizons=horizons, covered=covered, numbers=int(known.sum()))
 
 
-def between(model: Any, past: Any, horizon: int, *ahead: Tensor) -> Tensor:
+class _Units(NamedTuple):
+    """In what errors are told.
+
+    Attributes:
+        scale: of x, to the data's own units, ``()`` or what broadcasts to a step.
+        factor: of errors of x, to the unit in which all features are taken together, likewise.
+        varies: which features take part: not those of one value, which have no spread.
+        spread: of each of several features in its own unit, by name; empty of others.
+    """
+
+    scale: Tensor
+    factor: Tensor
+    varies: Tensor
+    spread: dict[str, float]
+
+    @classmethod
+    def of(cls, spec: DataSpec, x: Tensor) -> _Units:
+        """The data's own; of several features, of which each has its own, standard deviations."""
+        scale = torch.as_tensor(spec.scale, dtype=torch.float64)
+        if spec.kind != "sequence" or x.dim() != 3 or x.shape[2] < 2:
+            return cls(scale, scale, torch.ones((), dtype=torch.bool), {})
+        x = x.cpu().double()
+        spread = (x - x.nanmean((0, 1))).square().nanmean((0, 1)).sqrt().nan_to_num(0.0)
+        varies = spread > 0.0
+        names = spec.columns or tuple(f"x{place}" for place in range(x.shape[2]))
+        scale = scale.expand(spread.shape)
+        own = dict(zip(names, (spread * scale).tolist(), strict=True))
+        return cls(scale, spread.where(varies, 1.0).reciprocal(), varies, own)
+
+
+def _horizon(off: Tensor, still: Tensor, known: Tensor, units: _Units, least: int) -> Horizon:
+    """Of errors ``(B, *frame)`` of the forecast's mean and of repeating, at one horizon."""
+    off, still = off.double(), still.double()
+    again = known & ~still.isnan()  # a number that was not known before has nothing to repeat
+    scale, factor = units.scale.to(off), units.factor.to(off)
+    features: dict[str, tuple[Value, Value] | None] = {}
+    for place, name in enumerate(units.spread):
+        at = (..., place)
+        enough = int(known[at].sum()) >= least
+        features[name] = (
+            (_root((off * scale)[at], known[at]), _root((still * scale)[at], again[at]))
+            if enough
+            else None
+        )
+    return Horizon(
+        error=_root(off * factor, known),
+        repeat=_root(still * factor, again),
+        sequences=int(known.flatten(1).any(1).sum()),
+        numbers=int(known.sum()),
+        features=features,
+    )
+
+
+def _beginnings(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each sequence the place at which its forecast begins, that of its first known step, and
+    how many steps there are from the former to its last known one, int64 ``(N,)`` each."""
+    there = (~x.isnan()).flatten(2).any(2)
+    place = torch.arange(x.shape[1], device=x.device)
+    first = torch.where(there, place, x.shape[1]).amin(1)
+    end = torch.where(there, place, -1).amax(1) + 1
+    length = (end - first).clamp_min(0)
+    share = (_KNOWN * length.double()).round().long().clamp_min(1)
+    given = first + torch.minimum(share, (length - 1).clamp_min(0))
+    return given, first, torch.where(length > 1, end - given, 0)
+
+
+def _after(values: Tensor, given: Tensor, steps: int) -> Tensor:
+    """Of each sequence so many steps from its own place on, NaN beyond its end.
+
+    ``(B, T, *) -> (B, H, *)``.
+    """
+    index = given[:, None] + torch.arange(steps, device=values.device)
+    wide = (*index.shape, *[1] * (values.dim() - 2))
+    inside = (index < values.shape[1]).reshape(wide)
+    index = index.clamp_max(values.shape[1] - 1).reshape(wide)
+    found = values.gather(1, index.expand(*index.shape[:2], *values.shape[2:]))
+    return torch.where(inside, found, torch.nan)
+
+
+def _last_known(x: Tensor) -> Tensor:
+    """Each number where it was known last, ``(B, 1, *)``; NaN where it never was."""
+    place = torch.arange(x.shape[1], device=x.device).reshape(1, -1, *[1] * (x.dim() - 2))
+    at = torch.where(x.isnan(), 0, place).amax(1, keepdim=True)
+    return x.gather(1, at)
+
+
+def between(
+    model: Any, past: Any, horizon: int, *ahead: Tensor, at: Tensor | None = None
+) -> Tensor:
     """Time from the last known step to the first one ahead, and on from step to step, ``(B, H)``.
 
     Args:
@@ -269,6 +378,8 @@ def between(model: Any, past: Any, horizon: int, *ahead: Tensor) -> Tensor:
         horizon: H.
         ahead: times of the steps ahead, ``(B, H)``, NaN where they are not known; without them the
             grid goes on as it was.
+        at: steps of each sequence before the first one ahead, ``(B,)``; None: all there are places
+            for.
     """
     unit = model.time.unit
     steps = torch.full((len(past.times), horizon), unit).to(past.times)
@@ -277,7 +388,8 @@ def between(model: Any, past: Any, horizon: int, *ahead: Tensor) -> Tensor:
         gaps = times.diff(dim=1)
         return torch.where(gaps.isnan(), unit, gaps).clamp_min(0.0)
     # The last steps of a sequence may be missing: they lie between.
-    late = past.steps.shape[1] - 1 - past.places.where(past.steps, -1).max(1).values
+    end = past.steps.shape[1] if at is None else at
+    late = end - 1 - past.places.where(past.steps, -1).max(1).values
     steps[:, 0] += unit * late.clamp_min(0)
     return steps
 
@@ -300,6 +412,26 @@ def _between(ordered: Tensor, at: float) -> Tensor:
     return torch.lerp(ordered[below], ordered[above], at - below)
 
 
-def _root(squared: Tensor, known: Tensor) -> float:
-    count = known.sum()
-    return float((torch.where(known, squared, 0.0).sum() / count).sqrt()) if count else math.nan
+def _ratio(values: Tensor, known: Tensor) -> Value:
+    """Mean of the known numbers of all sequences, ``(B, *)`` each, and its standard error.
+
+    Numbers of a sequence belong together: the error is that of a ratio of two means over sequences.
+    """
+    known = known.expand(values.shape).reshape(len(values), -1)
+    total = torch.where(known, values.reshape(len(values), -1).double(), 0.0).sum(1)
+    count = known.sum(1).double()
+    total, count = total[count > 0], count[count > 0]
+    if not len(count):
+        return math.nan, None
+    mean = total.sum() / count.sum()
+    if len(count) == 1:
+        return float(mean), None
+    spread = (total - mean * count).square().sum() * len(count) / (len(count) - 1)
+    return float(mean), float(spread.sqrt() / count.sum())
+
+
+def _root(off: Tensor, known: Tensor) -> Value:
+    """Root of the mean square of the known numbers, and its standard error."""
+    mean, error = _ratio(off.double().square(), known)
+    root = math.sqrt(mean)
+    return root, error / (2.0 * root) if error is not None and root > 0.0 else None

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -140,13 +140,17 @@ class LinearDynamics:
             q = q + self.transition_noise
         return a, q
 
-    def filter(self, x: Tensor) -> Filtered:
+    def filter(self, x: Any) -> Filtered:
         """The Kalman filter.
 
         Args:
-            x: ``(B, T, p)``, NaN where it is missing.
+            x: a tensor or an array, ``(B, T, p)``, or ``(B, T)`` where p is 1; NaN where a number
+                is missing.
+
+        Raises:
+            LowerboundError: x is no such thing.
         """
-        x = x.double()
+        x = self._data(x)
         count, steps, _ = x.shape
         d = len(self.mean)
         seen = ~x.isnan()
@@ -181,12 +185,13 @@ class LinearDynamics:
             found.append((mean, covariance, *before, log_p))
         return Filtered(*(torch.stack(each, 1) for each in zip(*found, strict=True)))
 
-    def smooth(self, x: Tensor) -> Smoothed:
+    def smooth(self, x: Any) -> Smoothed:
         """The smoother of Rauch, Tung and Striebel.
 
         Args:
-            x: ``(B, T, p)``, NaN where it is missing.
+            x: as of :meth:`filter`.
         """
+        x = self._data(x)
         found = self.filter(x)
         means, covariances = [found.mean[:, -1]], [found.covariance[:, -1]]
         gains: list[Tensor] = []
@@ -202,12 +207,17 @@ class LinearDynamics:
         stacked = torch.stack(gains[::-1], 1) if gains else x.new_zeros(len(x), 0, d, d).double()
         return Smoothed(torch.stack(means[::-1], 1), torch.stack(covariances[::-1], 1), stacked)
 
-    def log_evidence(self, x: Tensor) -> Tensor:
-        """log p(x) of what is observed, nats, ``(B,)``."""
+    def log_evidence(self, x: Any) -> Tensor:
+        """log p(x) of what is observed, nats, ``(B,)``; x as of :meth:`filter`."""
         return self.filter(x).log_evidence.sum(1)
 
-    def forecast(self, x: Tensor, horizon: int) -> tuple[Tensor, Tensor]:
-        """Mean ``(B, H, p)`` and covariance ``(B, H, p, p)`` of x_{T+1}..x_{T+H} given x."""
+    def forecast(self, x: Any, horizon: int) -> tuple[Tensor, Tensor]:
+        """Mean ``(B, H, p)`` and covariance ``(B, H, p, p)`` of x_{T+1}..x_{T+H} given x.
+
+        Args:
+            x: as of :meth:`filter`.
+            horizon: H.
+        """
         found = self.filter(x)
         mean, covariance = found.mean[:, -1], found.covariance[:, -1]
         parts = []
@@ -218,6 +228,25 @@ class LinearDynamics:
             parts.append((mean @ self.emission.T, spread))
         means, spreads = zip(*parts, strict=True)
         return torch.stack(means, 1), torch.stack(spreads, 1)
+
+    def _data(self, x: Any) -> Tensor:
+        """x as float64 ``(B, T, p)``."""
+        p = len(self.emission)
+        try:
+            found = torch.as_tensor(x, dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError) as fault:
+            raise LowerboundError(
+                f"x: expected numbers (B, T, {p}) as an array or a tensor, came "
+                f"{type(x).__name__}; pass e.g. numpy.asarray(x, dtype=float)"
+            ) from fault
+        if found.dim() == 2 and p == 1:
+            found = found[..., None]
+        if found.dim() != 3 or found.shape[-1] != p:
+            raise LowerboundError(
+                f"x: expected sequences (B, T, {p}), came shape {tuple(found.shape)}; reshape it, "
+                "a single sequence (T, p) e.g. by x[None]"
+            )
+        return found
 
     def sample(self, n: int, steps: int, seed: int = 0) -> tuple[Tensor, Tensor]:
         """States ``(n, T, d)`` and data ``(n, T, p)``."""

@@ -15,12 +15,14 @@ class Started:
         total_steps: of the whole run; None when the clock decides.
         steps_per_epoch: a fraction where the batch does not divide the data.
         resolved: every choice left to ``auto``, as it was made, with the reason in words.
+        phases: names of what a step does, in order.
     """
 
     step: int
     total_steps: int | None
     steps_per_epoch: float
     resolved: dict[str, Any]
+    phases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

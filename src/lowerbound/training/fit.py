@@ -21,7 +21,7 @@ from .phase import ClosedForm, Phase
 from .solve import solve
 from .state import WEIGHTS
 from .stepper import Stepper
-from .units import in_stored_units
+from .units import in_stored_units, known_log_jacobian
 
 Watch = Callable[[nn.Module], dict[str, float]]
 
@@ -93,10 +93,14 @@ class _Loop:
             side=stepper.side,
         )
         condition = getattr(stepper.model, "condition", None)  # of a part of the datum: its part
-        self._told = partial(
-            in_stored_units,
-            log_jacobian=getattr(condition, "log_jacobian", data.spec.log_jacobian),
-            likelihood=getattr(stepper.model, "no_likelihood", None) is None,
+        told = partial(
+            in_stored_units, likelihood=getattr(stepper.model, "no_likelihood", None) is None
+        )
+        own = getattr(condition, "log_jacobian", None)
+        of_training = known_log_jacobian(data.spec, data.train) if own is None else own
+        self._told = partial(told, log_jacobian=of_training)
+        self._told_held_out = partial(
+            told, log_jacobian=self.held_out.log_jacobian if own is None else own
         )
 
     def run(self, resolved: dict[str, Any], stop: Callable[[], bool]) -> Iterator[Event]:
@@ -108,7 +112,8 @@ class _Loop:
                 self.stepper.saved_at = state.step
             elif self._writes:
                 state.save(self.folder)
-        yield Started(state.step, self.stepper.total, self.stepper.per_epoch, resolved)
+        phases = tuple(step.phase.name for step in self.stepper.steps)
+        yield Started(state.step, self.stepper.total, self.stepper.per_epoch, resolved, phases)
         every, patience = resolved["report_every"], options["patience"]
         held_every = max(1, round(options["held_out_every"] * self.stepper.per_epoch))
         held_every = max(held_every, (self.stepper.total or 0) // _MOST_LOOKS)
@@ -201,7 +206,7 @@ class _Loop:
                 },
             )
             watched = {} if self.watch is None else self.watch(self.stepper.model)
-        values = self._told(measured) | watched
+        values = self._told_held_out(measured) | watched
         score, final = self._score(values)
         score = self.processes.mean(score)  # what follows from it must be the same on all
         best = not final or state.best is None or score > state.best

@@ -12,6 +12,7 @@ from lowerbound.data import Data, Prepare, Side, side_of
 from .noise import mix, seed_noise
 from .phase import Phase
 from .step import contexts
+from .units import known_log_jacobian
 
 #: Examples that a report looks at when nothing is decided by it: about 1 % of an epoch's time.
 GLANCE = 2000
@@ -30,6 +31,9 @@ class HeldOutSet:
         whole: use all examples (something is decided by them) instead of a fixed sample.
         side: what comes with each example (`lowerbound.data.Loader`). A model of the ``position``
             of each training example knows nothing of others, and is looked at on these.
+
+    Attributes:
+        log_jacobian: of the examples (`known_log_jacobian`), nats.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class HeldOutSet:
             chosen = torch.arange(count)
         self._split, self._chosen, self._prepare = split, chosen, prepare
         self.examples = len(chosen)
+        self.log_jacobian = known_log_jacobian(data.spec, split, chosen)
         self._side = None if side is None else side_of(split, side)
 
     def _chunk(self, first: int) -> tuple[Tensor, Tensor | None]:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lowerbound.data import DataSpec, Split
 
 _RISES = ("bound", "iwae", "log_likelihood")
+_EXAMPLES, _ROWS = 10_000, 500  # that are looked at, and together
 
 
 def without_phase(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +47,7 @@ def in_stored_units(
 
     Args:
         values: means by name; the part after the last "/" says what they are.
-        log_jacobian: of the data (`DataSpec.log_jacobian`), nats per example.
+        log_jacobian: of the data (:func:`known_log_jacobian`), nats per example.
         likelihood: whether the model has one; if not, what would claim to be one is left out.
 
     >>> in_stored_units({"loss": 3.0, "bound": -3.0, "distortion": 2.0, "rate": 1.0}, -10.0)
@@ -64,3 +70,29 @@ def in_stored_units(
             value -= log_jacobian
         told[name] = value
     return told
+
+
+def known_log_jacobian(spec: DataSpec, split: Split, rows: Tensor | None = None) -> float:
+    """log |dx/dv| of the numbers of an example that are known: the mean over examples, nats.
+
+    What is missing in a sequence, its steps after the end of a shorter one above all, has no
+    likelihood, and no units either.
+
+    Args:
+        spec: of the data.
+        split: examples.
+        rows: positions of those that are meant; None: all, of many evenly spaced ones.
+    """
+    if spec.kind != "sequence" or spec.log_jacobian == 0.0:
+        return spec.log_jacobian
+    import torch
+
+    if rows is None:
+        rows = torch.linspace(0, len(split) - 1, min(_EXAMPLES, len(split)), dtype=torch.float64)
+        rows = rows.round().long()
+    known = torch.zeros(spec.event_shape, dtype=torch.float64)
+    for some in rows.split(_ROWS):
+        known += (~split.stored(some).isnan()).sum(0)
+    if bool((known == len(rows)).all()):
+        return spec.log_jacobian
+    return float((known / len(rows) * torch.from_numpy(spec.log_jacobians)).sum())
