@@ -35,9 +35,7 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--steps", type=int, default=20_000, help="of training")
     found.add_argument("--limit", type=int, help="use so many oscillators only (to try it out)")
     found.add_argument("--runs", default="runs/benchmark-oscillator", help="folder of the runs")
-    found.add_argument(
-        "--examples", type=int, default=200, help="held-out ones to roll out"
-    )
+    found.add_argument("--examples", type=int, default=200, help="held-out ones to roll out")
     given = found.parse_args(argv)
     from pathlib import Path
 

@@ -193,6 +193,10 @@ def forecast(
     for name, value in (("horizon", horizon), ("samples", samples), ("jump", jump), ("n", n)):
         if value < 1:
             raise LowerboundError(f"{name}: expected at least 1, came {value}; pass e.g. 20")
+    if jump > 1 >= model.time.longest:
+        raise LowerboundError(
+            f"jump: expected 1, for a {run.name} goes from step to step, came {jump}; leave it out"
+        )
     _refuse_level(level)
     found = series_of(run, source, n)
     length = found.x.shape[1]

@@ -15,8 +15,9 @@ from lowerbound.distributions.gaussian import RunningVariance
 from lowerbound.errors import LowerboundError
 from lowerbound.objectives.temporal import td_elbo
 from lowerbound.recipes.sequences import state_space_vae, td_vae
-from lowerbound.sequences import Jumps, LinearDynamics, pack, unpack
+from lowerbound.sequences import Jumps, LinearDynamics, Packed, pack, unpack
 
+from . import exact
 from .exact import DYNAMICS, Exact, with_gaps
 
 STEPS = 9
@@ -290,7 +291,8 @@ def test_steps_without_anything_keep_the_order_of_the_others() -> None:
     found = pack(x)
     assert found.x[..., 0].tolist() == [[1, 3, 0, 0], [2, 5, 7, 0]]
     assert found.times.tolist() == [[0, 2, 2, 2], [1, 2, 3, 3]]
-    assert found.since(9.0).tolist() == [[9, 2, 0, 0], [9, 1, 1, 0]]
+    # Time 0 is the first place.
+    assert found.since(9.0).tolist() == [[9, 2, 0, 0], [10, 1, 1, 0]]
     torch.testing.assert_close(unpack(found.x, found), x, equal_nan=True)
 
 
@@ -307,3 +309,25 @@ def test_the_best_variance_is_of_the_fit_and_not_of_the_look_ahead() -> None:
         assert kept.count == 1
         tracked.append(float(kept.total))
     assert tracked[0] > 0.0 and len(set(tracked)) == 1
+
+
+def test_time_passes_before_the_first_known_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A random walk, of which nothing is known for four steps, has gone as far by then."""
+    one = torch.eye(2, dtype=torch.float64)
+    walk = LinearDynamics.of(one, 0.5 * one, [[1.0, 0.5]], [[0.4]], [0.0, 0.0], one)
+    monkeypatch.setattr(exact, "DYNAMICS", walk)
+
+    class Walk(Exact):
+        def beliefs(self, steps: Packed) -> Tensor:
+            found = super().beliefs(steps)
+            start = torch.cat((torch.zeros(2), (0.5 * one).flatten()))  # a step before the first
+            return torch.cat((start.expand(len(found), 1, -1), found[:, 1:]), 1)
+
+    x = torch.full((1, 6, 1), torch.nan, dtype=torch.float64)
+    x[0, 4], x[0, 5] = 5.0, 4.0
+    found = Walk(6).evidence(x, samples=7)
+    known = unpack(found.value, found.packed).nan_to_num(0.0)
+    torch.testing.assert_close(known, walk.filter(x).log_evidence, rtol=0, atol=1e-9)
+    values = torch.stack([td_elbo(Walk(6), x).parts["bound"] for _ in range(400)])
+    error = (values.mean(0) - walk.log_evidence(x)) / (values.std(0) / 20.0)
+    assert error.abs().max() < 4.0

@@ -19,7 +19,7 @@ from ..evaluation.decoding import evaluating
 from ..evaluation.effort import affordable
 from ..training.phase import Phase
 from ..training.schedules import Clock
-from ..training.units import in_stored_units, without_phase
+from ..training.units import in_stored_units, known_log_jacobian, without_phase
 
 if TYPE_CHECKING:
     from ..data import Split
@@ -184,7 +184,7 @@ class Evidence:
         rows = [
             in_stored_units(
                 {"loss": float(t.loss), **{n: float(p.mean()) for n, p in t.parts.items()}},
-                spec.log_jacobian,
+                known_log_jacobian(spec, self.run.data().train),
                 likelihood,
             )
             for t in terms

@@ -216,8 +216,15 @@ def _likelihood(
         ess_min=float(effective.min()),
         ess_p5=float(effective.quantile(0.05)) if len(effective) < 1 << 24 else None,
     )
-    steps = [mean_and_error(-each / count.mean()) for each in (value, bound)]
+    steps = [_a_step(-each, count) for each in (value, bound)]
     return likelihood, Bound(*mean_and_error(bound)), steps[0], steps[1]
+
+
+def _a_step(values: Tensor, count: Tensor) -> Value:
+    """Σ values / Σ count over sequences, and its error as that of a ratio: how many steps each
+    sequence has is no noise."""
+    ratio = values.sum() / count.sum()
+    return float(ratio), mean_and_error((values - ratio * count) / count.mean())[1]
 
 
 def forecasts_of(model: Any, spec: DataSpec, x: Tensor, *context: Tensor) -> Forecasts:

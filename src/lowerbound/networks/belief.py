@@ -145,7 +145,7 @@ class CausalTransformer(nn.Module):
         self.register_buffer("frequencies", rates, persistent=False)
 
     def forward(self, steps: Tensor, times: Tensor) -> Tensor:
-        since = (times - times[:, :1]) / self.unit + 1.0
+        since = times / self.unit + 1.0
         angle = since[..., None] * self.frequencies
         h = self.read(steps) + torch.cat((angle.sin(), angle.cos()), -1)
         h = torch.cat((self.start.expand(len(h), 1, -1), h), 1)

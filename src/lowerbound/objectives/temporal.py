@@ -54,17 +54,18 @@ def td_elbo(
         ahead: weight of the second bound in the loss; None: without it.
 
     Returns:
-        loss, mean over pairs; parts ``bound``, ``distortion`` = −log p(x_t2|z_t2) and ``rate``, the
-        rest: of a sequence's pairs the mean, times its steps, which at jumps of one step is what
-        the whole sequence costs. The loss is of a step, so that it does not grow with the length.
+        loss, mean over pairs; parts ``steps`` (how many there are), ``bound``, ``distortion`` =
+        −log p(x_t2|z_t2) and ``rate``, the rest: of a sequence's pairs the mean, times its steps,
+        which at jumps of one step is what the whole sequence costs. The loss is of a step, so that
+        it does not grow with the length.
 
     Reference:
         Gregor et al. 2019, Temporal difference variational auto-encoder, arXiv 1806.03107, eq. 5-8
     """
     steps = model.pack(x, *context)
     beliefs = model.beliefs(steps)
-    unit = torch.full_like(steps.times[:, :1], model.time.unit)
-    times = torch.cat((steps.times[:, :1] - unit, steps.times), 1)
+    start = torch.full_like(steps.times[:, :1], -model.time.unit)
+    times = torch.cat((start, steps.times), 1)
     if jumps is None:
         first = torch.arange(x.shape[1], device=x.device).expand(steps.steps.shape)
         second, there = first + 1, steps.steps
@@ -116,7 +117,8 @@ def stepwise_elbo(model: Any, x: Tensor, *context: Tensor, beta: float | Tensor 
 
     Returns:
         loss, mean over steps; parts ``bound``, ``distortion`` and ``rate``, sums over a sequence's
-        steps. The loss is of a step, so that it does not grow with the length.
+        steps, and ``steps``, how many there are. The loss is of a step, so that it does not grow
+        with the length.
 
     Reference:
         Krishnan, Shalit & Sontag 2017, Structured inference networks for nonlinear state space
@@ -147,7 +149,8 @@ def _terms(
     loss = distortion + beta * rate
     if foreseen is not None:
         loss = loss + per_step(foreseen)
-    return Terms(loss.mean(), parts_of(distortion * lengths, rate * lengths))
+    parts = parts_of(distortion * lengths, rate * lengths)
+    return Terms(loss.mean(), {**parts, "steps": lengths.to(loss.dtype)})
 
 
 def _at(values: Tensor, index: Tensor) -> Tensor:

@@ -101,15 +101,17 @@ class LinearDynamics:
             for each in (transition, transition_noise, emission, emission_noise)
         )
         d, p = a.shape[-1], c.shape[0]
-        m = torch.zeros(d) if mean is None else torch.as_tensor(mean)
-        s = torch.eye(d) if covariance is None else torch.as_tensor(covariance)
+        m, s = (
+            torch.as_tensor(usual if each is None else each, dtype=torch.float64)
+            for each, usual in ((mean, torch.zeros(d)), (covariance, torch.eye(d)))
+        )
         shapes = [tuple(each.shape) for each in (a, q, c, r, m, s)]
         if shapes != [(d, d), (d, d), (p, d), (p, p), (d,), (d, d)]:
             raise LowerboundError(
                 f"expected A, Q (d, d), C (p, d), R (p, p), mean (d,) and covariance (d, d), came "
                 f"shapes {', '.join(map(str, shapes))}"
             )
-        return cls(a, q, c, r, m.double(), s.double())
+        return cls(a, q, c, r, m, s)
 
     def stationary(self) -> LinearDynamics:
         """The same whose first state is drawn from what states come to in the long run.

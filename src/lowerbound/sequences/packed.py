@@ -41,9 +41,9 @@ class Packed(NamedTuple):
         return self.steps.sum(1)
 
     def since(self, first: float = 1.0) -> Tensor:
-        """Time since the step before, ``(B, T)``; of the first one what is passed."""
-        gaps = self.times.diff(dim=1)
-        return torch.cat((torch.full_like(self.times[:, :1], first), gaps), 1)
+        """Time since the step before, ``(B, T)``; of the first one since ``first`` before time 0,
+        so that what is missing at the beginning is time that has passed."""
+        return torch.cat((self.times[:, :1] + first, self.times.diff(dim=1)), 1)
 
 
 def pack(x: Tensor, times: Tensor | None = None) -> Packed:

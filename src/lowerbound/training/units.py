@@ -54,6 +54,8 @@ def in_stored_units(
     {'loss': 13.0, 'bound': -13.0, 'distortion': 12.0, 'rate': 1.0}
     >>> in_stored_units({"vae/loss": 3.0, "vae/bound": -3.0, "critic/loss": 0.7}, -10.0)
     {'vae/loss': 13.0, 'vae/bound': -13.0, 'critic/loss': 0.7}
+    >>> in_stored_units({"loss": 3.0, "bound": -12.0, "steps": 4.0}, -10.0)
+    {'loss': 5.5, 'bound': -22.0, 'steps': 4.0}
     >>> in_stored_units({"loss": 3.0, "bound": -3.0, "rate": 1.0}, 0.0, likelihood=False)
     {'loss': 3.0, 'rate': 1.0}
     """
@@ -66,8 +68,11 @@ def in_stored_units(
             continue
         if kind in _RISES:
             value += log_jacobian
-        elif kind == "distortion" or (kind == "loss" and phase in bounded and likelihood):
+        elif kind == "distortion":
             value -= log_jacobian
+        elif kind == "loss" and phase in bounded and likelihood:
+            # Of a sequence it is that of a step, the mean over those that there are.
+            value -= log_jacobian / values.get(name.removesuffix("loss") + "steps", 1.0)
         told[name] = value
     return told
 
