@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from .data import Data, load
@@ -67,6 +68,7 @@ def begin(
         built = what
     else:
         assert function is not None
+        _refuse_missing(function, data)
         built = _build(function, data, arguments, training["seed"])
     name = what if isinstance(what, str) else getattr(function, "__name__", "model")
     path = Path(out).expanduser() if out is not None else new_path(data.spec.name, _short(name))
@@ -255,6 +257,19 @@ def _prepared(source: Any, function: Any, given: dict, arguments: Mapping[str, A
 
 def _is_data(source: Any) -> bool:
     return isinstance(source, Data)
+
+
+def _refuse_missing(function: Any, data: Data) -> None:
+    """Refuse sequences with gaps, or of several lengths, of a recipe that reads no sequences."""
+    if data.spec.kind != "sequence" or getattr(function, "reads_gaps", False):
+        return
+    splits = [data.train, data.test, *([data.validation] if data.validation is not None else [])]
+    if any(bool(each.stored(np.arange(len(each))).isnan().any()) for each in splits):
+        raise LowerboundError(
+            f"expected examples of which every number is known for recipe "
+            f"{_named(function) or function.__name__}, came sequences with missing numbers or of "
+            "several lengths; train them with --recipe td-vae or --recipe state-space-vae"
+        )
 
 
 def _build(function: Any, data: Data, arguments: Mapping[str, Any], seed: int) -> Built:

@@ -139,3 +139,12 @@ def test_arrays_in_npz_files_with_times(exact: Any, tmp_path: Path) -> None:
     found = lb.forecast(exact, tmp_path / "a.npz", horizon=2, samples=20)
     assert found.times[0].tolist() == [58, 59] and found.given.tolist() == [STEPS]
     np.testing.assert_allclose(found.past[0], x, rtol=1e-6)
+
+
+def test_gaps_are_refused_by_recipes_that_read_none(tmp_path: Path) -> None:
+    x = np.zeros((20, 6, 1), np.float32) + np.arange(20, dtype=np.float32)[:, None, None]
+    x[3, 4:] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    with pytest.raises(LowerboundError, match="recipe vae, came sequences with missing"):
+        lb.train(tmp_path / "x.npy", "vae", kind="sequence", steps=2, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
