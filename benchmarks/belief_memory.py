@@ -15,6 +15,8 @@ import json
 import statistics
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--beta-share", type=float, default=0.3, help="of td-vae")
     found.add_argument("--learning-rate", type=float, default=3e-3)
     found.add_argument("--threads", type=int, default=1)
+    found.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     options.add_runs(found)
     given = found.parse_args(argv)
     with options.runs_of(given) as runs:
@@ -54,9 +57,15 @@ def _all(given: Any, runs: Path, argv: Sequence[str]) -> int:
 
     torch.set_num_threads(given.threads)
     began, shares = time.monotonic(), {"TD-VAE": [], "next step": []}
+    tasks = [(name, seed) for seed in range(given.seeds) for name in shares]
+    if given.jobs > 1:
+        names, seeds = zip(*tasks, strict=True)
+        with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
+            list(pool.map(_kept, (_file(runs, *task) for task in tasks), names,
+                          [given] * len(tasks), seeds))  # fmt: skip
     for seed in range(given.seeds):
         for name, values in shares.items():
-            values.append(_kept(runs / f"{name.replace(' ', '-')}-{seed}.json", name, given, seed))
+            values.append(_kept(_file(runs, name, seed), name, given, seed))
             told = ", ".join(f"{100 * value:.1f} %" for value in values[-1])
             print(f"seed {seed}: {name} {told}", flush=True)
     rows = []
@@ -81,6 +90,10 @@ def _all(given: Any, runs: Path, argv: Sequence[str]) -> int:
     return 0
 
 
+def _file(runs: Path, name: str, seed: int) -> Path:
+    return runs / f"{name.replace(' ', '-')}-{seed}.json"
+
+
 def _kept(path: Path, name: str, given: Any, seed: int) -> tuple[float, ...]:
     """Shares of right answers after the steps of `_READ`; those in the file, if it has them."""
     settings = {
@@ -92,6 +105,9 @@ def _kept(path: Path, name: str, given: Any, seed: int) -> tuple[float, ...]:
         if told["settings"] != settings:
             raise SystemExit(f"error: {path} is of other settings; pass another --runs")
         return tuple(told["right"])
+    import torch
+
+    torch.set_num_threads(given.threads)
     train, test = (changing(given.examples, 2 * seed + part) for part in range(2))
     beliefs = _td_vae if name == "TD-VAE" else _next_step
     known, new = beliefs(train[0], test[0], given, seed)
