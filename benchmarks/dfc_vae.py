@@ -46,6 +46,9 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--latent-dim", type=int, default=32)
     found.add_argument("--channels", type=int, default=16)
     found.add_argument("--limit", type=int, default=20_000, help="faces")
+    found.add_argument(
+        "--feature-weight", type=float, default=1.0, help="of the DFC-VAE, beside its rate"
+    )
     options.add_runs(found)
     given = found.parse_args(argv)
     with options.runs_of(given) as folder:
@@ -73,6 +76,7 @@ def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:
         ("sharpness of samples", "sharp_drawn", 1),
         ("squared error of reconstructions, each number", "error", 1),
         *((f"edit error, {name}", f"edit_{name}", 1) for name in EDITS),
+        ("rate", "rate, nats: what the codes tell", 1),
         ("steps", "steps", 1),
     ]:
         rows.append([text, *(_shown([times * r[key] for r in runs]) for runs in measured.values())])
@@ -109,9 +113,11 @@ def _trained(path: Path, name: str, seed: int, given: Any) -> Any:
 
     if (path / "weights.safetensors").exists():
         return lb.open_run(path)
+    weight = {"feature_weight": given.feature_weight} if name == "DFC-VAE" else {}
     return lb.train(
         "avatars",
         **MODELS[name],
+        **weight,
         out=path,
         progress=False,
         size=given.size,
@@ -134,6 +140,7 @@ def _measured(run: Any, size: int) -> dict[str, Any]:
     from lowerbound.latent.directions import fit_directions
     from lowerbound.latent.edit import edit
     from lowerbound.latent.space import space_of
+    from lowerbound.training.units import for_curves
 
     data, model = run.data(), run.model
     space = space_of(model, "dfc_vae")
@@ -159,6 +166,7 @@ def _measured(run: Any, size: int) -> dict[str, Any]:
         "sharp_made": float(sharpness(made).mean()),
         "sharp_drawn": float(sharpness(drawn).mean()),
         "error": float(np.square(made - real).mean()),
+        "rate": for_curves(run.metrics()[-1])["rate"],
         "steps": int(run.info["status"]["step"]),
     }
     shown = {"real": real[:_SHOWN], "made": made[:_SHOWN]}

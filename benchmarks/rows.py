@@ -22,6 +22,7 @@ def image_rows(rows: Mapping[str, np.ndarray], path: Path) -> None:
     grid = drawn.subplots(len(rows), 1, squeeze=False)[:, 0]
     for axes, (name, images) in zip(grid, rows.items(), strict=True):
         axes.imshow(image_array(images, len(images)), interpolation="nearest")
+        axes.set_anchor("W")  # the space that the images leave is at the right, not at the name
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
