@@ -27,7 +27,12 @@ def test_the_distance_of_two_normals_is_the_closed_form() -> None:
     assert found == pytest.approx(expected, abs=1e-12)
     # Of one eigenbasis: the same, turned.
     turned = frechet_of_moments(np.zeros(4), rotated(a, 1), shift, rotated(b, 1))
-    assert turned == pytest.approx(expected, abs=1e-8)
+    # Turning rounds a's eigenvalue of 0 to some 4 eps = δ, beside b's of 2: that alone is 2 √(2 δ).
+    rounding = 2.0 * np.sqrt(2.0 * 4.0 * np.finfo(float).eps)
+    assert turned == pytest.approx(expected, abs=rounding)
+    full = frechet_of_moments(np.zeros(4), rotated(a + 1.0, 1), shift, rotated(b, 1))
+    roots = np.square(np.sqrt(a + 1.0) - np.sqrt(b)).sum()
+    assert full == pytest.approx(shift @ shift + roots, abs=1e-12)
 
 
 def test_covariances_that_do_not_commute() -> None:
