@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -56,7 +55,7 @@ def _all(given: Any, runs: Path, argv: Sequence[str]) -> int:
     from lowerbound.training.engine import versions
 
     torch.set_num_threads(given.threads)
-    began, shares = time.monotonic(), {"TD-VAE": [], "next step": []}
+    shares: dict[str, list[tuple[float, ...]]] = {"TD-VAE": [], "next step": []}
     tasks = [(name, seed) for seed in range(given.seeds) for name in shares]
     if given.jobs > 1:
         names, seeds = zip(*tasks, strict=True)
@@ -77,7 +76,8 @@ def _all(given: Any, runs: Path, argv: Sequence[str]) -> int:
     text = [__doc__.partition("\n\n")[2].strip(), table(header, rows)]
     text.append(
         f"Seeds: {given.seeds}. LSTM of width {given.width}, {given.steps:,} steps of 32 sequences "
-        f"each, jumps {given.jump}; {(time.monotonic() - began) / 60:.0f} min."
+        f"each, jumps {given.jump}. "
+        "What each run was right of is in belief_memory/."
     )
     write(
         "belief_memory",
