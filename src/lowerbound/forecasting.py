@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .data import Prepare
 from .errors import LowerboundError
-from .evaluation.temporal import interval
+from .evaluation.temporal import between, interval
 from .runs import Run
 from .sequences import Packed, particle_filter, smoothed_draws, unpack
 from .series import Series, series_of
@@ -220,7 +220,11 @@ def forecast(
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         packed = model.pack(x, *past.context())
-        since = _since(model, packed, past, known, horizon)
+        end, at_end = None, torch.from_numpy(ends)
+        if past.times is not None:
+            end = torch.from_numpy(past.times).gather(1, at_end[:, None] - 1).to(x.dtype)
+        ahead = () if known is None else (torch.from_numpy(known).to(x.dtype),)
+        since = between(model, packed, horizon, *ahead, at=at_end, end=end)
         rolled = model.roll(model.last(packed, paths), since.to(x.dtype), jump)
     prepare = Prepare(run.spec)
     draws = prepare.restore(rolled.draws)
@@ -385,23 +389,3 @@ def _after(found: Series, ends: np.ndarray, horizon: int) -> tuple[np.ndarray, n
         if times is not None and found.times is not None:
             times[row, :count] = found.times[row, end : end + count]
     return values, times
-
-
-def _since(
-    model: Any, packed: Packed, past: Series, known: np.ndarray | None, horizon: int
-) -> Tensor:
-    """Time from step to step ahead, ``(N, H)``, the first from the last step that holds something:
-    as it is known, then as usual."""
-    last, unit = packed.times[:, -1:], model.time.unit
-    ends = torch.from_numpy(past.lengths - 1)[:, None]
-    if past.times is None:
-        end = ends.to(last.dtype)
-    else:
-        end = torch.from_numpy(past.times).gather(1, ends).to(last.dtype)
-    steps = torch.full((len(last), horizon), unit).to(last)
-    steps[:, :1] += end - last
-    if known is not None:
-        gaps = torch.cat((end, torch.from_numpy(known).to(last.dtype)), 1).diff(dim=1)
-        gaps[:, :1] += end - last
-        steps = torch.where(gaps.isnan(), steps, gaps)
-    return steps.clamp_min(0.0)

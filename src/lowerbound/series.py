@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .data import sequence_files, tables
+from .data import sequence_files, sequences, tables
 from .data.arrays import as_numpy
 from .data.video import clip_frames
 from .errors import LowerboundError
@@ -144,19 +144,15 @@ def _together(
     lengths = np.array([len(each.x) for each in read])
     longest = int(lengths.max())
     same = (lengths == longest).all()
-    x = np.stack([each.x if same else _longer(each.x.astype(np.float32), longest) for each in read])
+    x = np.stack(
+        [each.x if same else sequences.longer(each.x.astype(np.float32), longest) for each in read]
+    )
     stamps = [each.times for each in read if each.times is not None]
     origins = np.array([each[0] for each in stamps]) if stamps else np.zeros(len(read))
     times = None
     if stamps:
-        times = np.stack([_longer(each - each[0], longest) for each in stamps])
+        times = np.stack([sequences.longer(each - each[0], longest) for each in stamps])
     return Series(x, lengths, times, origins, columns, names, total)
-
-
-def _longer(values: np.ndarray, length: int) -> np.ndarray:
-    """NaN up to that length."""
-    more = np.full((length - len(values), *values.shape[1:]), np.nan, values.dtype)
-    return np.concatenate([values, more])
 
 
 def _read(run: Run, source: Any, n: int) -> tuple[list[_Read], tuple[str, ...], int]:
@@ -198,11 +194,6 @@ def _of_file(run: Run, path: Path, frame: tuple[int, ...]) -> list[_Read]:
         times = None
         if table.attributes is not None:
             times = table.attributes[:, 0].astype(np.float64)
-            if not (np.diff(times) > 0).all():
-                raise LowerboundError(
-                    f"expected times that rise from step to step in {path.name}, came others: sort "
-                    "its rows"
-                )
         return [_Read(rows.array.astype(np.float32), times, table.columns)]
     if path.suffix.lower() == ".gif":
         frames = clip_frames(lambda name: path.read_bytes(), path.name)

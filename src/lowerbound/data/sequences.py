@@ -231,10 +231,10 @@ def read_folder(
     longest = int(lengths.max())
     fields, split = clips.by_folder(list(found.values))
     parts = np.array(split or ["train"] * len(lengths))
-    array = np.stack([_longer(values, longest) for values in found.values.values()])
+    array = np.stack([longer(values, longest) for values in found.values.values()])
     times = None
     if found.times:
-        times = np.stack([_longer(each[:, None], longest)[:, 0] for each in found.times.values()])
+        times = np.stack([longer(each[:, None], longest)[:, 0] for each in found.times.values()])
     dates = f"'{time}'" if found.dated else None
     rows = SequenceRows(array, path.name, times, dates, lengths)
     source = Source(path.stem, rows, columns=found.columns, kind="sequence")
@@ -377,8 +377,8 @@ def _missing(rows: Any) -> int:
     return int((np.isnan(rows.array) & own[..., None]).sum())
 
 
-def _longer(values: np.ndarray, length: int) -> np.ndarray:
-    """(T, D) with NaN after its end."""
+def longer(values: np.ndarray, length: int) -> np.ndarray:
+    """``(T, *)`` with NaN after its end."""
     out = np.full((length, *values.shape[1:]), np.nan, values.dtype)
     out[: len(values)] = values
     return out

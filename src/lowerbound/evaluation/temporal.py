@@ -216,15 +216,8 @@ def _likelihood(
         ess_min=float(effective.min()),
         ess_p5=float(effective.quantile(0.05)) if len(effective) < 1 << 24 else None,
     )
-    steps = [_a_step(-each, count) for each in (value, bound)]
+    steps = [_per(-each, count) for each in (value, bound)]
     return likelihood, Bound(*mean_and_error(bound)), steps[0], steps[1]
-
-
-def _a_step(values: Tensor, count: Tensor) -> Value:
-    """Σ values / Σ count over sequences, and its error as that of a ratio: how many steps each
-    sequence has is no noise."""
-    ratio = values.sum() / count.sum()
-    return float(ratio), mean_and_error((values - ratio * count) / count.mean())[1]
 
 
 def forecasts_of(model: Any, spec: DataSpec, x: Tensor, *context: Tensor) -> Forecasts:
@@ -375,7 +368,12 @@ def _last_known(x: Tensor) -> Tensor:
 
 
 def between(
-    model: Any, past: Any, horizon: int, *ahead: Tensor, at: Tensor | None = None
+    model: Any,
+    past: Any,
+    horizon: int,
+    *ahead: Tensor,
+    at: Tensor | None = None,
+    end: Tensor | None = None,
 ) -> Tensor:
     """Time from the last known step to the first one ahead, and on from step to step, ``(B, H)``.
 
@@ -387,18 +385,20 @@ def between(
             grid goes on as it was.
         at: steps of each sequence before the first one ahead, ``(B,)``; None: all there are places
             for.
+        end: time of the last of these, ``(B, 1)``, where times are known; None: as usual.
     """
-    unit = model.time.unit
-    steps = torch.full((len(past.times), horizon), unit).to(past.times)
+    unit, last = model.time.unit, past.times[:, -1:]
+    if end is None:
+        # The last steps of a sequence may be missing: they lie between.
+        count = past.steps.shape[1] if at is None else at
+        late = count - 1 - past.places.where(past.steps, -1).max(1).values
+        end = last + unit * late.clamp_min(0)[:, None]
+    steps = torch.full((len(last), horizon), unit).to(last)
     if ahead:
-        times = torch.cat((past.times[:, -1:], ahead[0]), 1)
-        gaps = times.diff(dim=1)
-        return torch.where(gaps.isnan(), unit, gaps).clamp_min(0.0)
-    # The last steps of a sequence may be missing: they lie between.
-    end = past.steps.shape[1] if at is None else at
-    late = end - 1 - past.places.where(past.steps, -1).max(1).values
-    steps[:, 0] += unit * late.clamp_min(0)
-    return steps
+        gaps = torch.cat((end, ahead[0]), 1).diff(dim=1)
+        steps = torch.where(gaps.isnan(), steps, gaps)
+    steps[:, :1] += end - last
+    return steps.clamp_min(0.0)
 
 
 def interval(draws: Tensor, level: float) -> tuple[Tensor, Tensor]:
@@ -420,13 +420,18 @@ def _between(ordered: Tensor, at: float) -> Tensor:
 
 
 def _ratio(values: Tensor, known: Tensor) -> Value:
-    """Mean of the known numbers of all sequences, ``(B, *)`` each, and its standard error.
-
-    Numbers of a sequence belong together: the error is that of a ratio of two means over sequences.
-    """
+    """Mean of the known numbers of all sequences, ``(B, *)`` each, and its standard error."""
     known = known.expand(values.shape).reshape(len(values), -1)
     total = torch.where(known, values.reshape(len(values), -1).double(), 0.0).sum(1)
-    count = known.sum(1).double()
+    return _per(total, known.sum(1).double())
+
+
+def _per(total: Tensor, count: Tensor) -> Value:
+    """Σ total / Σ count over sequences, ``(B,)`` each, and its standard error.
+
+    What is of one sequence belongs together, and how much it has is no noise: the error is that of
+    a ratio of two means.
+    """
     total, count = total[count > 0], count[count > 0]
     if not len(count):
         return math.nan, None
