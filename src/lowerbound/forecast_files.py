@@ -143,9 +143,9 @@ def _write_table(
     table = csv.writer(content, lineterminator="\n")
     header = [f"{name}_{kind}" if kind else name for name in columns for kind in kinds]
     table.writerow([*before, *header])
-    for name, step, *numbers in rows:
+    for name, step, time, *numbers in rows:
         shown = ["" if np.isnan(each) else f"{each:.9g}" for each in numbers]
-        table.writerow([name, step, *shown])
+        table.writerow([name, step, f"{time:.15g}", *shown])
     return write_out(path, content.getvalue().encode())
 
 

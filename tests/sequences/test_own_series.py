@@ -114,6 +114,10 @@ def test_an_interval_of_more_paths_than_are_given_away(exact: Any, tmp_path: Pat
     head, first, *_ = path.read_text().splitlines()
     assert head == "sequence,step_ahead,time,level_mean,level_low,level_high,level_path_0"
     assert first.startswith("a.csv,1,8,")
+    table(tmp_path / "b.csv", np.zeros(8), 1_717_804_801 + np.arange(8))  # seconds since 1970
+    late = lb.forecast(exact, tmp_path / "b.csv", horizon=1, samples=1)
+    path = write_forecast(tmp_path / "late.csv", exact, late)
+    assert path.read_text().splitlines()[1].startswith("b.csv,1,1717804809,")
     for wrong in (0.0, 1.0, 2.0, -1.0):
         with pytest.raises(LowerboundError, match="level: expected between 0 and 1"):
             lb.forecast(exact, tmp_path / "a.csv", level=wrong)
