@@ -71,3 +71,29 @@ def test_the_same_seed_draws_the_same() -> None:
     torch.manual_seed(3)
     assert torch.equal(first, noise.uniform((5, 7), CPU))
     assert not torch.equal(first, second)
+
+
+def test_the_draws_of_a_step_are_of_its_keys_and_of_each_other_independent() -> None:
+    torch.manual_seed(0)
+    keys = noise.step_keys(CPU)
+    draws = []
+    for _ in range(2):
+        torch.manual_seed(1)  # what the generator would say does not matter
+        with noise.keyed(keys):
+            draws.append([noise.uniform((COUNT,), CPU) for _ in range(2)])
+    assert torch.equal(draws[0][0], draws[1][0])
+    assert torch.equal(draws[0][1], draws[1][1])
+    one, two = (u.double().numpy() for u in draws[0])
+    grid, _, _ = np.histogram2d(one, two, bins=16, range=[[0, 1]] * 2)
+    assert stats.chisquare(grid.ravel()).pvalue > 1e-4
+
+
+def test_more_draws_than_keys_go_on_with_the_generator() -> None:
+    with noise.keyed(noise.step_keys(CPU)):
+        draws = [noise.uniform((100,), CPU) for _ in range(40)]
+    assert len({tuple(u.tolist()) for u in draws}) == 40
+    torch.manual_seed(5)
+    after = noise.uniform((100,), CPU)  # the keys are forgotten behind the step
+    torch.manual_seed(5)
+    assert torch.equal(after, noise.uniform((100,), CPU))
+    assert not any(torch.equal(after, u) for u in draws)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam as functional_adam
 
+from .mirrors import Mirrors
+
 #: Moments so small that they move nothing are set to zero each time so many updates are done.
 SETTLE_EVERY = 32
 
@@ -44,6 +46,7 @@ class Adam:
         self.first = [torch.zeros_like(p, requires_grad=False) for p in self.parameters]
         self.second = [torch.zeros_like(p, requires_grad=False) for p in self.parameters]
         self.count = 0  # updates done
+        self.mirrors = Mirrors(self.parameters)
         self._counts = [torch.zeros((), dtype=torch.float32, device=p.device) for p in parameters]
 
     def scalars(self, learning_rate: float) -> Tensor:
@@ -87,7 +90,9 @@ class Adam:
 
     def _traced(self, gradients: Sequence[Tensor], scalars: Tensor) -> None:
         rate, corrected, root = scalars.unbind()
-        for p, g, m, v in zip(self.parameters, gradients, self.first, self.second, strict=True):
+        mirrors = self.mirrors.copies or [None] * len(self.parameters)
+        state = zip(self.parameters, gradients, self.first, self.second, mirrors, strict=True)
+        for p, g, m, v, mirror in state:
             g = g.to(p.dtype)
             if self.weight_decay and self.decoupled:
                 p.mul_(1.0 - rate * self.weight_decay)
@@ -96,6 +101,8 @@ class Adam:
             m.mul_(self.beta1).add_(g, alpha=1.0 - self.beta1)
             v.mul_(self.beta2).addcmul_(g, g, value=1.0 - self.beta2)
             p.sub_(corrected * m / (v.sqrt() * root + self.epsilon))
+            if mirror is not None:
+                mirror.copy_(p)
 
     def _fused(self, gradients: Sequence[Tensor], rate: float) -> None:
         for count in self._counts:

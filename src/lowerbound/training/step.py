@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from lowerbound.distributions import Reducible
 from lowerbound.errors import LowerboundError
+from lowerbound.noise import keyed
 
 from .adam import Adam
 from .phase import Phase
@@ -115,13 +116,28 @@ class PhaseStep:
 
     def compile(self, apart: bool) -> None:
         """Compile the step; with `apart`, its two halves."""
-        how: dict[str, Any] = {"fullgraph": True, "dynamic": False}
-        how["options"] = {"guard_filter_fn": _guarded, "size_asserts": False}
+        from .compiled import compiled  # of a compiler that is imported where it is used
+
         if apart:
-            self.gradients = torch.compile(_alone(self._gradients), **how)
-            self.update = torch.compile(_alone(self._update), **how)
+            self.gradients = compiled(self._gradients)
+            self.update = compiled(self._update)
         else:
-            self.whole = torch.compile(_alone(self._whole), **how)
+            reduced = {m.precision for m in self.model.modules() if isinstance(m, Reducible)}
+            self.optimizer.mirrors.keep(reduced.pop() if len(reduced) == 1 else None)
+            self.whole = compiled(self._whole)
+
+    def eager(self) -> None:
+        """Take `compile` back."""
+        self.optimizer.mirrors.keep(None)
+        self.whole, self.gradients, self.update = self._whole, self._gradients, self._update
+
+    def run(self, *arguments: Any) -> Tensor:
+        """The whole step, on what `_whole` is given: the values of `names`."""
+        mirrors = self.optimizer.mirrors
+        mirrors.refresh()
+        values = self.whole(*arguments)
+        mirrors.written()
+        return values
 
     def _terms(
         self,
@@ -139,8 +155,10 @@ class PhaseStep:
         index: Tensor | None,
         side: Tensor | None,
         scheduled: Mapping[str, Tensor],
+        keys: Tensor | None,
     ) -> tuple[list[Tensor], Tensor]:
-        terms = self._terms(source, index, side, scheduled)
+        with keyed(keys):
+            terms = self._terms(source, index, side, scheduled)
         found = torch.autograd.grad(terms.loss, self.parameters, allow_unused=True)
         gradients = [
             torch.zeros_like(parameter) if gradient is None else gradient
@@ -179,38 +197,8 @@ class PhaseStep:
         index: Tensor | None,
         side: Tensor | None,
         scheduled: Mapping[str, Tensor],
+        keys: Tensor | None,
         scalars: Tensor,
     ) -> Tensor:
-        gradients, values = self._gradients(source, index, side, scheduled)
+        gradients, values = self._gradients(source, index, side, scheduled, keys)
         return torch.cat([values, self._update(gradients, scalars)])
-
-
-#: What the compiler would look at before every call though no run changes it: which modules, types
-#: and functions there are. Of 407 checks of a small VAE 320 are of these kinds, 5 % of its step.
-_STRUCTURE = frozenset((
-    "BUILTIN_MATCH", "CLASS_MATCH", "CLOSURE_MATCH", "DICT_KEYS_MATCH", "DUPLICATE_INPUT",
-    "EMPTY_NN_MODULE_HOOKS_DICT", "MODULE_MATCH", "NOT_PRESENT_IN_GENERIC_DICT", "SEQUENCE_LENGTH",
-    "TYPE_MATCH",
-))  # fmt: skip
-
-
-def _alone(method: Any) -> Callable[..., Any]:
-    """The same method as code of its own.
-
-    The compiler keeps what it made beside the code, and tells the steps of two phases or two runs
-    apart by checks alone, those among them that are left out here.
-    """
-    function = method.__func__
-    own = FunctionType(
-        function.__code__.replace(),
-        function.__globals__,
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
-    )
-    return MethodType(own, method.__self__)
-
-
-def _guarded(guards: Sequence[Any]) -> list[bool]:
-    """Which checks stay: those of tensors, of constants and of torch's own state."""
-    return [guard.guard_type not in _STRUCTURE for guard in guards]

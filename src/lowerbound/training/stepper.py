@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lowerbound.collectives import gather
 from lowerbound.data import Data, Loader, Order, Prepare
 from lowerbound.errors import LowerboundError
+from lowerbound.noise import step_keys
 
 from . import engine
 from .noise import seed_noise
@@ -111,11 +112,7 @@ class Stepper:
                 self.advance(record=False, everything=True)
         except Exception as error:  # whatever a compiler may raise: eager is always there
             for step in self.steps:
-                step.whole, step.gradients, step.update = (
-                    step._whole,
-                    step._gradients,
-                    step._update,
-                )
+                step.eager()
             return " ".join((str(error).strip() or type(error).__name__).split())[:200]
         return None
 
@@ -141,7 +138,7 @@ class Stepper:
             scalars = scalars if self.device.type == "cpu" else scalars.to(self.device)
             if not self.apart:
                 seed_noise(self.device, self.options["seed"], step, number, 0)
-                values = phase.whole(*microbatches[0], numbers, scalars)
+                values = phase.run(*microbatches[0], numbers, step_keys(self.device), scalars)
             else:
                 values = self._averaged(phase, number, microbatches, numbers, scalars)
             if record:
@@ -212,7 +209,7 @@ class Stepper:
         for offset, batch in enumerate(microbatches):
             shard = first + offset
             seed_noise(self.device, self.options["seed"], self.state.step, number, shard)
-            found, told = phase.gradients(*batch, numbers)
+            found, told = phase.gradients(*batch, numbers, step_keys(self.device))
             found = [gradient.float() for gradient in found]
             values = told if values is None else values + told
             gradients = found if not gradients else list(torch._foreach_add(gradients, found))
@@ -228,6 +225,7 @@ class Stepper:
         """Means of what the steps returned since the last call; refuses what is not finite."""
         means: dict[str, float] = {}
         for step, pending in zip(self.steps, self.pending, strict=True):
+            step.optimizer.mirrors.doubt()
             if not pending:
                 continue
             table = torch.stack([values for _, values in pending]).double().cpu()  # (steps, values)
