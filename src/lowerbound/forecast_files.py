@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import plots
+from .data.cells import dates_of
+from .data.step_times import unit_of
 from .errors import LowerboundError
 from .forecasting import Believed, Forecasted, belief, forecast
 from .plots import forecast as figures
@@ -36,15 +38,16 @@ def forecast_figure(run: Run, found: Forecasted) -> Figure:
         found.past_times, found.times, level=found.level, columns=found.columns,
         names=[f"{name}, {given} steps given" for name, given in zip(found.names, found.given,
                                                                    strict=True)],
-        timed=run.spec.time_step is not None, title=title,
+        clock=_clock(run, found.times[:, -1] - found.past_times[:, 0], "steps"), title=title,
     )  # fmt: skip
 
 
 def write_forecast(path: str | Path, run: Run, found: Forecasted) -> Path:
     """Write a forecast: .png, .npy (the draws ``(K, N, H, *frame)``), .csv, or .gif of frames.
 
-    A .csv has a row for each step ahead of each sequence: its time, and of each number the mean,
-    the interval and the paths.
+    In a .gif each clip of data has two draws beside it, which are framed from the first step on
+    that is a forecast. A .csv has a row for each step ahead of each sequence: its time, and of each
+    number the mean, the interval and the paths.
 
     Raises:
         LowerboundError: another ending, a .gif of what are no frames, or the disk is full.
@@ -66,13 +69,15 @@ def write_forecast(path: str | Path, run: Run, found: Forecasted) -> Path:
             for step, *numbers in zip(steps, times, *each.reshape(len(steps), -1).T, strict=True)
         ]
         kinds = ["mean", "low", "high", *paths]
-        return _write_table(path, ["sequence", "step_ahead", "time"], found.columns, kinds, rows)
+        before = ["sequence", "step_ahead", "time"]
+        return _write_table(path, before, found.columns, kinds, rows, found.dated)
     if found.past.ndim != 5:
         raise LowerboundError(
             f"expected a name that ends in .png, .npy or .csv, as steps are no frames, came "
             f"'{path.name}'"
         )
-    clips, _ = _clips(run, found)
+    clips, labels = _clips(run, found)
+    clips = _framed(clips, [label == "model" for label in labels], found.past.shape[1])
     return write_out(path, plots.gif(clips, columns=3, scale=plots.enlarged(clips, 3)))
 
 
@@ -90,9 +95,17 @@ def belief_figure(run: Run, found: Believed, which: int = 0) -> Figure:
         found.x[which, own], found.smoothed[which, own], found.smoothed_low[which, own],
         found.smoothed_high[which, own], found.low[which, own], found.high[which, own],
         found.score[which, own], found.times[which, own], level=found.level,
-        columns=found.columns, timed=run.spec.time_step is not None,
+        columns=found.columns, dated=found.dated,
+        clock=_clock(run, found.times[which, own][-1:] - found.times[which, 0], "step"),
         title=f"{run.spec.name}, {found.names[which]}: what is believed of each step",
     )  # fmt: skip
+
+
+def _clock(run: Run, spans: np.ndarray, steps: str) -> tuple[float, str]:
+    """What times are divided by to be read, and what they then are."""
+    if run.spec.time_step is None:
+        return 1.0, steps
+    return unit_of(float(np.nanmax(spans))) if run.spec.dated else (1.0, "time")
 
 
 def write_belief(path: str | Path, run: Run, found: Believed) -> Path:
@@ -121,7 +134,7 @@ def write_belief(path: str | Path, run: Run, found: Believed) -> Path:
     ]
     before = ["sequence", "step", "time", "score"]
     kinds = ["", "belief", "smoothed", "low", "high"]
-    return _write_table(path, before, found.columns, kinds, rows)
+    return _write_table(path, before, found.columns, kinds, rows, found.dated)
 
 
 def _refuse_frames(path: Path, x: np.ndarray) -> None:
@@ -137,15 +150,18 @@ def _write_table(
     columns: Sequence[str],
     kinds: Sequence[str],
     rows: Sequence[Sequence[Any]],
+    dated: bool,
 ) -> Path:
     """A .csv with a column of each kind for each number; an empty cell is not known."""
+    times = [row[2] for row in rows]
+    written = dates_of(times) if dated else [f"{time:.15g}" for time in times]
     content = io.StringIO()
     table = csv.writer(content, lineterminator="\n")
     header = [f"{name}_{kind}" if kind else name for name in columns for kind in kinds]
     table.writerow([*before, *header])
-    for name, step, time, *numbers in rows:
+    for (name, step, _, *numbers), time in zip(rows, written, strict=True):
         shown = ["" if np.isnan(each) else f"{each:.9g}" for each in numbers]
-        table.writerow([name, step, f"{time:.15g}", *shown])
+        table.writerow([name, step, time, *shown])
     return write_out(path, content.getvalue().encode())
 
 
@@ -177,6 +193,18 @@ def _clips(run: Run, found: Forecasted) -> tuple[np.ndarray, list[str]]:
         labels += ["data", "model", "model"]
     low, high = run.spec.low, run.spec.high
     return np.clip((np.stack(rows) - low) / ((high - low) or 1.0), 0.0, 1.0), labels
+
+
+def _framed(clips: np.ndarray, drawn: Sequence[bool], given: int) -> np.ndarray:
+    """Clips ``(N, F, C, H, W)`` a pixel wider on each side: grey around what is forecast, else
+    white as the sheet they lie on."""
+    framed = np.pad(clips, ((0, 0), (0, 0), (0, 0), (1, 1), (1, 1)), constant_values=1.0)
+    edge = np.ones(framed.shape[-2:], bool)
+    edge[1:-1, 1:-1] = False
+    for clip, ours in zip(framed, drawn, strict=True):
+        if ours:
+            clip[given:, :, edge] = 0.5
+    return framed
 
 
 def _npy(values: Any) -> bytes:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from .data import Prepare
+from .data.cells import dates_of
 from .errors import LowerboundError
 from .evaluation.temporal import between, interval
 from .runs import Run
@@ -47,6 +48,7 @@ class Forecasted:
         level: of the interval.
         columns: names of the numbers of a step.
         names: of the sequences. total: how many the source has.
+        dated: whether times are seconds since 1970, as the source has dates.
     """
 
     past: np.ndarray
@@ -62,6 +64,7 @@ class Forecasted:
     columns: tuple[str, ...]
     names: tuple[str, ...]
     total: int
+    dated: bool = False
 
     def __repr__(self) -> str:
         """How much there is of it."""
@@ -79,6 +82,7 @@ class Forecasted:
             "columns": list(self.columns),
             "names": list(self.names),
             "times": self.times.tolist(),
+            "dates": [dates_of(row) for row in self.times] if self.dated else None,
             "mean": self.mean.tolist(),
             "low": self.low.tolist(),
             "high": self.high.tolist(),
@@ -104,6 +108,7 @@ class Believed:
         level: of the intervals.
         columns: names of the numbers of a step.
         names: of the sequences.
+        dated: whether times are seconds since 1970, as the source has dates.
     """
 
     x: np.ndarray
@@ -120,6 +125,7 @@ class Believed:
     level: float
     columns: tuple[str, ...]
     names: tuple[str, ...]
+    dated: bool = False
 
     def __repr__(self) -> str:
         """How much there is of it."""
@@ -146,6 +152,7 @@ class Believed:
             "names": list(self.names),
             "lengths": self.lengths.tolist(),
             "times": self.times.tolist(),
+            "dates": [dates_of(row) for row in self.times] if self.dated else None,
             "mean": self.mean.tolist(),
             "low": self.low.tolist(),
             "high": self.high.tolist(),
@@ -244,6 +251,7 @@ def forecast(
         columns=found.columns,
         names=found.names,
         total=found.total,
+        dated=found.dated,
     )
 
 
@@ -315,6 +323,7 @@ def belief(
         level=level,
         columns=found.columns,
         names=found.names,
+        dated=found.dated,
     )
 
 

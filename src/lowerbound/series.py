@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .data import sequence_files, sequences, tables
 from .data.arrays import as_numpy
+from .data.cells import Times
 from .data.video import clip_frames
 from .errors import LowerboundError
 from .runs import Run
@@ -29,6 +30,7 @@ class Series(NamedTuple):
         columns: names of the numbers of a step.
         names: of the sequences.
         total: how many there are, of which these are the first.
+        dated: whether origins came as dates, in seconds since 1970.
     """
 
     x: np.ndarray
@@ -38,6 +40,7 @@ class Series(NamedTuple):
     columns: tuple[str, ...]
     names: tuple[str, ...]
     total: int
+    dated: bool = False
 
     def context(self) -> tuple[Tensor, ...]:
         """What a model is told beside x."""
@@ -58,7 +61,7 @@ class _Read(NamedTuple):
     """What a source has: a sequence ``(T, *frame)``, its times, and the names of its numbers."""
 
     x: np.ndarray
-    times: np.ndarray | None = None
+    times: Times | None = None
     columns: tuple[str, ...] | None = None
 
 
@@ -147,12 +150,13 @@ def _together(
     x = np.stack(
         [each.x if same else sequences.longer(each.x.astype(np.float32), longest) for each in read]
     )
-    stamps = [each.times for each in read if each.times is not None]
+    stamps = [each.times.values for each in read if each.times is not None]
+    dated = all(each.times is not None and each.times.dated for each in read)
     origins = np.array([each[0] for each in stamps]) if stamps else np.zeros(len(read))
     times = None
     if stamps:
         times = np.stack([sequences.longer(each - each[0], longest) for each in stamps])
-    return Series(x, lengths, times, origins, columns, names, total)
+    return Series(x, lengths, times, origins, columns, names, total, dated)
 
 
 def _read(run: Run, source: Any, n: int) -> tuple[list[_Read], tuple[str, ...], int]:
@@ -189,12 +193,9 @@ def _read(run: Run, source: Any, n: int) -> tuple[list[_Read], tuple[str, ...], 
 def _of_file(run: Run, path: Path, frame: tuple[int, ...]) -> list[_Read]:
     time = run.info["data"]["options"].get("time")
     if path.suffix.lower() in (".csv", ".tsv"):
-        table = tables.read(path, attributes=None if time is None else (time,))
-        rows: Any = table.train
-        times = None
-        if table.attributes is not None:
-            times = table.attributes[:, 0].astype(np.float64)
-        return [_Read(rows.array.astype(np.float32), times, table.columns)]
+        numbers, times = tables.read_steps(path, time)
+        x = np.stack(list(numbers.values()), 1).astype(np.float32)
+        return [_Read(x, times, tuple(numbers))]
     if path.suffix.lower() == ".gif":
         frames = clip_frames(lambda name: path.read_bytes(), path.name)
         if isinstance(frames, str):
@@ -206,7 +207,7 @@ def _of_file(run: Run, path: Path, frame: tuple[int, ...]) -> list[_Read]:
         asked = run.info["data"]["options"]
         one = sequence_files.one_file(path, path.name, time, asked.get("key"))
         x = np.stack([each.values for each in one.columns.values()], 1)
-        return [_Read(x.astype(np.float32), None if one.times is None else one.times.values)]
+        return [_Read(x.astype(np.float32), one.times)]
     if path.suffix.lower() != ".npy":
         raise LowerboundError(
             f"expected a {', '.join(_FILES)}, or a folder of them, came {path.name}"

@@ -62,9 +62,9 @@ def test_a_text_among_numbers_is_named_by_its_cell(tmp_path: Path) -> None:
                 load(where, time=time)
             assert str(caught.value) == BROKEN.format(first)
     # What a forecast goes on from is read by the table alone.
-    for time in (None, ("time",)):
+    for time in (None, "time"):
         with pytest.raises(LowerboundError) as caught:
-            tables.read(tmp_path / "one" / "s04.csv", attributes=time)
+            tables.read_steps(tmp_path / "one" / "s04.csv", time)
         assert str(caught.value) == BROKEN.format("s04.csv")
 
 
@@ -152,9 +152,10 @@ def test_dates_are_times_in_seconds(tmp_path, stamps: list[str], gaps: list[floa
     assert told(data)["times"].startswith(text)
     assert told(data)["times"].endswith("by the dates in 'stamp'; counted in seconds")
     # The table alone, as a forecast reads it, has the same unit.
-    times = tables.read(tmp_path / "s00.csv", attributes=("stamp",)).attributes
+    _, times = tables.read_steps(tmp_path / "s00.csv", "stamp")
     assert times is not None
-    np.testing.assert_allclose(np.diff(times[:, 0]), gaps, atol=1e-6)
+    assert times.dated
+    np.testing.assert_allclose(np.diff(times.values), gaps, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_times_that_are_none(tmp_path: Path, change, time: str, message: str) ->
     with pytest.raises(LowerboundError, match=message):
         load(where, time=time)
     with pytest.raises(LowerboundError, match=message):
-        tables.read(where / "s00.csv", attributes=(time,))
+        tables.read_steps(where / "s00.csv", time)
 
 
 def test_dates_in_some_files_only(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageSequence
 
 import lowerbound as lb
 from lowerbound import forecasting
@@ -16,6 +17,8 @@ from lowerbound.cli import main
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import LowerboundError
 from lowerbound.evaluation.temporal import between, interval
+from lowerbound.forecast_files import write_forecast
+from lowerbound.forecasting import Forecasted
 from lowerbound.sequences import pack
 
 from .exact import DYNAMICS, Exact, with_gaps
@@ -167,6 +170,26 @@ def test_from_training_to_files(
     ):
         assert main(["forecast", "run", *arguments]) == 2
         assert message in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_gif_frames_what_is_forecast(tmp_path: Path) -> None:
+    """From the first step ahead on, of the draws beside the data: three steps given, two ahead."""
+    frames = np.arange(5, dtype=np.float32).reshape(1, 5, 1, 1, 1) / 16.0  # alike, a GIF has one
+    past, ahead = np.split(np.broadcast_to(frames, (1, 5, 1, 4, 4)), [3], 1)
+    times = np.arange(5.0)[None]
+    found = Forecasted(
+        past=past, given=np.array([3]), truth=ahead, mean=ahead, low=ahead, high=ahead,
+        draws=np.stack([ahead] * 2), times=times[:, 3:], past_times=times[:, :3], level=0.9,
+        columns=(), names=("a",), total=1,
+    )  # fmt: skip
+    spec = DataSpec("clips", "video", (5, 1, 4, 4), "unit", low=0.0, high=1.0)
+    run: Any = SimpleNamespace(spec=spec)
+    with Image.open(write_forecast(tmp_path / "f.gif", run, found)) as film:
+        shown = [np.array(each.convert("L")) for each in ImageSequence.Iterator(film)]
+    lit = [(abs(frame - 127.5) < 1).any(0) for frame in shown]  # columns of the sheet
+    assert [bool(each.any()) for each in lit] == [False] * 3 + [True] * 2
+    third = len(lit[-1]) // 3
+    assert not lit[-1][:third].any() and lit[-1][third : 2 * third].any() and lit[-1][-third:].any()
 
 
 def test_a_run_of_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,12 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.dates import num2date
 
 import lowerbound as lb
 from lowerbound import forecasting
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import LowerboundError
-from lowerbound.forecast_files import write_belief, write_forecast
+from lowerbound.forecast_files import (
+    belief_figure,
+    forecast_figure,
+    write_belief,
+    write_forecast,
+)
 
 from .exact import DYNAMICS, Exact
 
@@ -125,6 +132,31 @@ def test_an_interval_of_more_paths_than_are_given_away(exact: Any, tmp_path: Pat
             lb.belief(exact, tmp_path / "a.csv", level=wrong)
     with pytest.raises(LowerboundError, match="samples: expected at least 2"):
         lb.belief(exact, tmp_path / "a.csv", samples=1)
+
+
+def test_dates_come_back_as_dates(exact: Any, tmp_path: Path) -> None:
+    exact.spec = replace(exact.spec, dated=True)
+    dates = np.array([f"2024-02-28 23:59:5{second}" for second in range(8)])
+    table(tmp_path / "a.csv", np.zeros(8), dates)
+    ahead = lb.forecast(exact, tmp_path / "a.csv", horizon=3, samples=2)
+    came = ["2024-02-28 23:59:58", "2024-02-28 23:59:59", "2024-02-29 00:00:00"]
+    assert ahead.dated and ahead.to_json()["dates"] == [came]
+    path = write_forecast(tmp_path / "f.csv", exact, ahead)
+    assert [line.split(",")[2] for line in path.read_text().splitlines()[1:]] == came
+    label = forecast_figure(exact, ahead).axes[-1].get_xlabel()
+    assert label == "seconds from the last step given"
+    held = lb.belief(exact, tmp_path / "a.csv", samples=4)
+    assert held.to_json()["dates"] == [dates.tolist()]
+    path = write_belief(tmp_path / "b.csv", exact, held)
+    assert [line.split(",")[2] for line in path.read_text().splitlines()[1:]] == dates.tolist()
+    left, right = num2date(belief_figure(exact, held).axes[-1].get_xlim())
+    first, last = (datetime.fromisoformat(dates[at]).replace(tzinfo=UTC) for at in (0, -1))
+    assert timedelta(0) < first - left < timedelta(seconds=2)
+    assert timedelta(0) < right - last < timedelta(seconds=2)
+    # Numbers are seconds, too, but nobody said of which day.
+    table(tmp_path / "n.csv", np.zeros(8), np.arange(8))
+    plain = lb.forecast(exact, tmp_path / "n.csv", horizon=3, samples=2)
+    assert not plain.dated and plain.to_json()["dates"] is None
 
 
 @pytest.mark.parametrize("row", [0, 3])

@@ -111,10 +111,14 @@ def belief(
 def _ahead(found: Forecasted) -> None:
     """The first sequence's forecast at a few horizons."""
     from lowerbound import console
+    from lowerbound.data.cells import dates_of
 
     horizon = found.mean.shape[1]
     table = _table(f"{found.names[0]}, {found.given[0]} steps given")
     table.add_column("steps ahead", justify="right")
+    dates = dates_of(found.times[0]) if found.dated else None
+    if dates:
+        table.add_column("date", no_wrap=True)
     for name in found.columns:
         table.add_column(name, justify="right")
         table.add_column(f"central {found.level:.0%}", justify="right", no_wrap=True)
@@ -122,7 +126,7 @@ def _ahead(found: Forecasted) -> None:
             table.add_column("came", justify="right")
     shown = [_digits(found.high[0, :, i] - found.low[0, :, i]) for i in range(len(found.columns))]
     for step in sorted({*(s for s in _SHOWN if s <= horizon), horizon}):
-        cells = [str(step)]
+        cells = [str(step), *([str(dates[step - 1])] if dates else [])]
         for column, number in enumerate(shown):
             at = (0, step - 1, column)
             cells += [
@@ -154,14 +158,17 @@ def _scores(found: Believed) -> None:
     import numpy as np
 
     from lowerbound import console
+    from lowerbound.data.cells import dates_of
 
     known = np.argwhere(~np.isnan(found.score))
     order = np.argsort(-found.score[tuple(known.T)])[:5]
     table = _table("oddest steps")
-    for name in ("sequence", "step", "−log p, nats"):
+    for name in ("sequence", "step", *(["date"] if found.dated else []), "−log p, nats"):
         table.add_column(name, justify="right")
     for row, step in known[order]:
-        table.add_row(found.names[row], str(step), f"{found.score[row, step]:.2f}")
+        dates = dates_of(found.times[row])[step : step + 1] if found.dated else []
+        score = f"{found.score[row, step]:.2f}"
+        table.add_row(found.names[row], str(step), *map(str, dates), score)
     console.out().print(table)
     console.note(f"{len(known):,} known steps; {_gaps(found)}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -77,6 +77,26 @@ def seconds(cell: str) -> float | None:
         return None
     when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
     return (when - _EPOCH).total_seconds()
+
+
+def dates_of(times: Sequence[float] | np.ndarray) -> list[str | None]:
+    """Dates by ISO 8601, in UTC, of seconds since 1970; None of NaN. Days alone where all are.
+
+    >>> dates_of([0.0, 86400.0, float("nan")]), dates_of([5400.0])
+    (['1970-01-01', '1970-01-02', None], ['1970-01-01 01:30:00'])
+    """
+    # Sums of float32 steps: a millisecond is what they hold.
+    counts = [None if np.isnan(each) else round(1000.0 * float(each)) for each in times]
+    days = all(each is None or each % 86_400_000 == 0 for each in counts)
+    found = [None if each is None else _EPOCH + timedelta(milliseconds=each) for each in counts]
+    form = "%Y-%m-%d" if days else "%Y-%m-%d %H:%M:%S"
+    parts = any(each is not None and each % 1000 for each in counts)
+    return [
+        None
+        if each is None
+        else f"{each:{form}}" + (f".{each.microsecond // 1000:03d}" if parts else "")
+        for each in found
+    ]
 
 
 def column_of(cells: Sequence[str], lines: Sequence[int]) -> Column:

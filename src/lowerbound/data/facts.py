@@ -37,6 +37,7 @@ class Facts:
         sample_rate: of sound. padding: share of its samples that fill windows up.
         steps: of sequences, how many the longest one has; all else is then said of a step alone.
         time_step: the usual time between two of them; None: 1, always.
+        dated: times are the seconds between dates.
         looked_at: examples looked at; the others are larger than the memory budget.
     """
 
@@ -74,6 +75,7 @@ class Facts:
     drawn: str | None = None
     steps: int | None = None
     time_step: float | None = None
+    dated: bool = False
     looked_at: int = 0
     notes: tuple[tuple[str, str], ...] = ()
 

@@ -299,7 +299,7 @@ def describe(facts: Facts, **choices: Any) -> DataSpec:
         mean=mean.astype(np.float32),
         std=std.astype(np.float32),
     )
-    return sequences.lifted(spec, facts.steps, facts.time_step) if facts.steps else spec
+    return sequences.lifted(spec, facts) if facts.steps else spec
 
 
 def _drawn(
@@ -383,7 +383,7 @@ def _read(
         if path.suffix.lower() in (".npy", ".npz"):
             return read_array(path, key, memory, kind == "video")
         if path.suffix.lower() in (".csv", ".tsv"):
-            return tables.read(path, key, attributes, steps=False)
+            return tables.read(path, key, attributes)
         raise LowerboundError(
             f"expected a folder, {', '.join(_SUFFIXES)}, or a name, came {path.name}: "
             "put images in a folder, or save an array with np.save"

@@ -323,6 +323,7 @@ def look(source: Source, train: RowsSplit, validation: RowsSplit | None, test: R
         facts,
         steps=rows.event_shape[0],
         time_step=None if rows.times is None else step_times.usual(rows.times),
+        dated=rows.dates is not None,
         train=len(train),
         validation=0 if validation is None else len(validation),
         test=len(test),
@@ -384,21 +385,22 @@ def longer(values: np.ndarray, length: int) -> np.ndarray:
     return out
 
 
-def lifted(spec: Any, steps: int, time_step: float | None) -> Any:
+def lifted(spec: Any, facts: Facts) -> Any:
     """The spec of one step as that of a sequence.
 
     Args:
         spec: of a step, `DataSpec`.
-        steps: of the longest sequence.
-        time_step: the usual time between two steps; None: 1, always.
+        facts: of `look`.
     """
+    steps = facts.steps or 1
     shape, count = (steps, *spec.event_shape), math.prod(spec.event_shape)
     return replace(
         spec,
         kind="sequence",
         event_shape=shape,
         log_jacobian=spec.log_jacobian * steps,
-        time_step=time_step,
+        time_step=facts.time_step,
+        dated=facts.dated,
         mean=np.broadcast_to(spec.mean, shape).copy(),
         std=np.broadcast_to(spec.std, shape).copy(),
         why={k: v for k, v in spec.why.items() if k != "network"}

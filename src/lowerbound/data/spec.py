@@ -60,6 +60,7 @@ class DataSpec:
         sample_rate: samples per second of sound, None of other data.
         padding: share of the stored samples of sound that fill windows up.
         time_step: usual time between two steps of sequences; None: 1, always.
+        dated: times are the seconds between dates.
         train: number of examples. validation, test: likewise.
         likelihood: the suggested likelihood, by name.
         likelihood_options: the options that go with it.
@@ -92,6 +93,7 @@ class DataSpec:
     sample_rate: int | None = None
     padding: float = 0.0
     time_step: float | None = None
+    dated: bool = False
     train: int = 0
     validation: int = 0
     test: int = 0

@@ -101,6 +101,16 @@ def told(times: np.ndarray, dates: str | None = None) -> str:
     return f"{text}, by the dates in {dates}; counted in seconds" if dates else text
 
 
+def unit_of(seconds: float) -> tuple[float, str]:
+    """The unit in which so long a time is read: its seconds, and its name.
+
+    >>> unit_of(30 * 86400.0), unit_of(86400.0), unit_of(0.5)
+    ((86400.0, 'days'), (3600.0, 'hours'), (1.0, 'seconds'))
+    """
+    size, name = next((each for each in _UNITS if seconds >= 2.0 * each[0]), _UNITS[-1])
+    return size, f"{name}s"
+
+
 def _gaps(times: np.ndarray) -> np.ndarray:
     gaps = np.diff(times, axis=1)
     return gaps[np.isfinite(gaps)]

@@ -87,10 +87,8 @@ def read(
     path: Path,
     label: str | None = None,
     attributes: tuple[str, ...] | None = None,
-    *,
-    steps: bool = True,
 ) -> Source:
-    """A table with a header: the steps of one sequence, or examples.
+    """A table with a header, whose rows are examples.
 
     Columns of numbers are features, others are left aside, and told. Columns in `attributes` are no
     features but attributes of each example; of steps the one that there is holds their times. Of
@@ -101,20 +99,12 @@ def read(
         path: of the table.
         label: the column of classes.
         attributes: columns.
-        steps: rows are those of one sequence; else examples.
 
     Raises:
         LowerboundError: no header; rows of another length; no column of numbers; no such column; a
-            text in a column of numbers; times that are none, or do not rise.
+            text in a column of numbers.
     """
     table = opened(path)
-    if steps:
-        found, times = steps_of(table, attributes[0] if attributes else None)
-        features, aside = numeric(table, found, _OF_STEPS)
-        source = _source(path, table, features, aside)
-        if times is not None and attributes:
-            source.attribute_names, source.attributes = attributes, times.values[:, None]
-        return source
     header = list(table.columns)
     if label is not None and label not in header:
         raise LowerboundError(
@@ -153,6 +143,18 @@ def read(
         source.attribute_names = tuple(attributes)
         source.attributes = np.stack([beside[name] for name in attributes], axis=1)
     return source
+
+
+def read_steps(path: Path, time: str | None) -> tuple[dict[str, np.ndarray], Times | None]:
+    """A table with a header, whose rows are the steps of one sequence: its columns of numbers, and
+    the times in that of this name.
+
+    Raises:
+        LowerboundError: as of `read`, and times that are none, or do not rise.
+    """
+    table = opened(path)
+    found, times = steps_of(table, time)
+    return numeric(table, found, _OF_STEPS)[0], times
 
 
 def steps_of(table: Table, time: str | None) -> tuple[dict[str, Column], Times | None]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -17,6 +18,7 @@ from .style import HELD_OUT, INK, MODEL, MUTED, new_figure, plain, style
 Array = NDArray[Any]
 
 _ROWS, _COLUMNS, _DRAWN = 4, 3, 5
+_DAY = 86400.0
 
 
 def forecasts(
@@ -32,7 +34,7 @@ def forecasts(
     level: float,
     columns: Sequence[str],
     names: Sequence[str],
-    timed: bool,
+    clock: tuple[float, str],
     title: str,
 ) -> Figure:
     """Data up to some step, then forecasts: mean, interval and a few draws.
@@ -46,15 +48,15 @@ def forecasts(
         level: of the interval.
         columns: names of the D numbers.
         names: of the sequences.
-        timed: whether times are the data's own, and no numbers of steps.
+        clock: what times are divided by, and what they then are: (1.0, "steps").
         title: what is shown.
     """
-    rows, count = min(_ROWS, len(past)), min(_COLUMNS, past.shape[2])
+    (size, unit), rows, count = clock, min(_ROWS, len(past)), min(_COLUMNS, past.shape[2])
     figure = new_figure(7.5 if count == 1 else 4.2 * count, 1.85 * rows + 1.0, title)
     grid = figure.subplots(rows, count, squeeze=False, sharex=True)
     for row in range(rows):
         # From the last step given, so that sequences of any lengths and origins share an axis.
-        since, ahead = before[row] - before[row, -1], at[row] - before[row, -1]
+        since, ahead = ((each[row] - before[row, -1]) / size for each in (before, at))
         for column in range(count):
             axes = style(grid[row, column])
             _data(axes, since, past[row, :, column])
@@ -72,8 +74,7 @@ def forecasts(
             axes.set_ylabel(plain(columns[column]) if len(columns) > 1 else "", fontsize=9)
         grid[row, 0].set_title(plain(names[row]), fontsize=9, color=MUTED, loc="left")
     for axes in grid[-1]:
-        what = "time" if timed else "steps"
-        axes.set_xlabel(f"{what} from the last step given", fontsize=9.5, color=INK)
+        axes.set_xlabel(f"{unit} from the last step given", fontsize=9.5, color=INK)
     _key(figure, f"central {level:.0%} of the forecast", "mean", "data")
     return figure
 
@@ -90,7 +91,8 @@ def beliefs(
     *,
     level: float,
     columns: Sequence[str],
-    timed: bool,
+    clock: tuple[float, str],
+    dated: bool,
     title: str,
 ) -> Figure:
     """A sequence, what is believed of each step, and the score of each below.
@@ -103,13 +105,15 @@ def beliefs(
         at: times of the steps, ``(T,)``.
         level: of the intervals.
         columns: names of the D numbers.
-        timed: whether times are the data's own, and no numbers of steps.
+        clock: what times are divided by, and what they then are: (1.0, "step").
+        dated: times are seconds since 1970, and drawn as dates.
         title: what is shown.
     """
     count = min(_COLUMNS, x.shape[1])
+    size, unit = clock
     figure = new_figure(7.8, 1.8 * count + 2.2, title)
     axes = figure.subplots(count + 1, 1, sharex=True, height_ratios=[2.0] * count + [1.2])
-    steps = at
+    steps = at / (_DAY if dated else size)  # matplotlib's dates are days since 1970
     for column in range(count):
         ax = style(axes[column], ylabel=plain(columns[column]) if len(columns) > 1 else "")
         ax.fill_between(steps, low[:, column], high[:, column], color=MODEL, alpha=0.16, lw=0)
@@ -121,7 +125,11 @@ def beliefs(
         ax.plot(steps, smoothed[:, column], color=MODEL, lw=1.3)
         ax.plot(steps, x[:, column], ".", color=INK, ms=3.2)
         _gaps(ax, steps, np.isnan(x[:, column]))
-    bar = style(axes[-1], xlabel="time" if timed else "step", ylabel="−log p, nats")
+    bar = style(axes[-1], xlabel="" if dated else unit, ylabel="−log p, nats")
+    if dated:
+        ticks = AutoDateLocator(maxticks=8)
+        bar.xaxis.set_major_locator(ticks)
+        bar.xaxis.set_major_formatter(ConciseDateFormatter(ticks))
     usual = float(np.median(np.diff(steps))) if len(steps) > 1 else 1.0
     bar.bar(steps, np.nan_to_num(score), width=0.9 * usual, color=MUTED)
     handles = [
