@@ -82,7 +82,7 @@ MAY_IMPORT = {
     "continuing": GROUND | {"autoregressive", "data", "runs", "conditioning"},
     "series": GROUND | {"data", "runs"},
     "forecasting": GROUND | {"data", "evaluation", "runs", "sequences", "series"},
-    "forecast_files": GROUND | {"forecasting", "plots", "runs", "training"},
+    "forecast_files": GROUND | {"data", "forecasting", "plots", "runs", "training"},
     "codec": BUILDERS | {"data", "training", "runs", "conditioning", "continuing", "plots"},
     "sample_quality": {"errors", "api", "drawing", "evaluation", "plots", "runs"},
     "demos": BUILDERS | {"data", "evaluation", "plots", "recipes", "training"},

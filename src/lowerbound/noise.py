@@ -5,7 +5,7 @@ quarter of the time that a small model needs. Here two keys come from torch's ge
 number at each place is a hash of its index and the keys: integer arithmetic that is vectorized,
 shared between threads, and fused with what uses it. Other devices draw in parallel as they are.
 
-A training step is given the keys of all its draws at once (`step_keys`, `keyed`): a call of the
+A compiled step is given the keys of all its draws at once (`step_keys`, `keyed`): a call of the
 generator from within compiled code is 2 % of a small model's step.
 """
 
@@ -33,7 +33,7 @@ _GIVEN = _Given()
 
 
 def step_keys(device: torch.device) -> Tensor | None:
-    """The keys of a training step's draws, int32 (64,), from torch's generator; None where the
+    """The keys of a compiled step's draws, int32 (64,), from torch's generator; None where the
     device draws by itself."""
     return _fresh(_STEP) if device.type == "cpu" else None
 

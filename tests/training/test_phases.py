@@ -86,7 +86,7 @@ def test_clipping_is_torchs(numbers: Any, norm: float) -> None:
     model, phase = numbers
     step = PhaseStep(model, phase, nn.Identity(), resolve({"clip": norm}))
     x = torch.randn(16, 3)
-    gradients, _ = step.gradients(x, None, (), {}, None)
+    gradients, _ = step.gradients(x, None, (), {})
     updates: list[torch.Tensor] = []
     step.optimizer.update = lambda found, scalars: updates.extend(found)  # ty: ignore[invalid-assignment]
     told = step.update(gradients, step.optimizer.scalars(1.0))

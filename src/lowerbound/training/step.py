@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from lowerbound.distributions import Reducible
 from lowerbound.errors import LowerboundError
-from lowerbound.noise import keyed
+from lowerbound.noise import keyed, step_keys
 
 from .adam import Adam
 from .phase import Phase
@@ -118,24 +119,26 @@ class PhaseStep:
         """Compile the step; with `apart`, its two halves."""
         from .compiled import compiled  # of a compiler that is imported where it is used
 
+        device = self.parameters[0].device
         if apart:
-            self.gradients = compiled(self._gradients)
+            gradients = compiled(self._gradients)
+            self.gradients = lambda *given: gradients(*given, step_keys(device))
             self.update = compiled(self._update)
         else:
             reduced = {m.precision for m in self.model.modules() if isinstance(m, Reducible)}
             self.optimizer.mirrors.keep(reduced.pop() if len(reduced) == 1 else None)
-            self.whole = compiled(self._whole)
+            self.whole = partial(self._mirrored, compiled(self._whole), device)
 
     def eager(self) -> None:
         """Take `compile` back."""
         self.optimizer.mirrors.keep(None)
         self.whole, self.gradients, self.update = self._whole, self._gradients, self._update
 
-    def run(self, *arguments: Any) -> Tensor:
-        """The whole step, on what `_whole` is given: the values of `names`."""
+    def _mirrored(self, whole: Callable[..., Tensor], device: torch.device, *given: Any) -> Tensor:
+        """The compiled step, on what `_whole` is given."""
         mirrors = self.optimizer.mirrors
         mirrors.refresh()
-        values = self.whole(*arguments)
+        values = whole(*given, step_keys(device))
         mirrors.written()
         return values
 
@@ -155,7 +158,7 @@ class PhaseStep:
         index: Tensor | None,
         side: Tensor | None,
         scheduled: Mapping[str, Tensor],
-        keys: Tensor | None,
+        keys: Tensor | None = None,
     ) -> tuple[list[Tensor], Tensor]:
         with keyed(keys):
             terms = self._terms(source, index, side, scheduled)
@@ -197,8 +200,8 @@ class PhaseStep:
         index: Tensor | None,
         side: Tensor | None,
         scheduled: Mapping[str, Tensor],
-        keys: Tensor | None,
         scalars: Tensor,
+        keys: Tensor | None = None,
     ) -> Tensor:
         gradients, values = self._gradients(source, index, side, scheduled, keys)
         return torch.cat([values, self._update(gradients, scalars)])

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from lowerbound.collectives import gather
 from lowerbound.data import Data, Loader, Order, Prepare
 from lowerbound.errors import LowerboundError
-from lowerbound.noise import step_keys
 
 from . import engine
 from .noise import seed_noise
@@ -138,7 +137,7 @@ class Stepper:
             scalars = scalars if self.device.type == "cpu" else scalars.to(self.device)
             if not self.apart:
                 seed_noise(self.device, self.options["seed"], step, number, 0)
-                values = phase.run(*microbatches[0], numbers, step_keys(self.device), scalars)
+                values = phase.whole(*microbatches[0], numbers, scalars)
             else:
                 values = self._averaged(phase, number, microbatches, numbers, scalars)
             if record:
@@ -209,7 +208,7 @@ class Stepper:
         for offset, batch in enumerate(microbatches):
             shard = first + offset
             seed_noise(self.device, self.options["seed"], self.state.step, number, shard)
-            found, told = phase.gradients(*batch, numbers, step_keys(self.device))
+            found, told = phase.gradients(*batch, numbers)
             found = [gradient.float() for gradient in found]
             values = told if values is None else values + told
             gradients = found if not gradients else list(torch._foreach_add(gradients, found))
