@@ -99,17 +99,8 @@ def _held_out(run: Run, number: int | None, n: int, columns: tuple[str, ...]) ->
     times = split.times[rows] if timed and split.times is not None else None
     total = len(split) if number is None else 1
     names = tuple(f"held-out {row}" for row in rows)
-    return Series(x, _ends(x, times), times, np.zeros(len(rows)), columns, names, total)
-
-
-def _ends(x: np.ndarray, times: np.ndarray | None) -> np.ndarray:
-    """Steps of each sequence: those that have a time, or up to the last that something holds."""
-    if times is not None:
-        return (~np.isnan(times)).sum(1)
-    if x.dtype.kind != "f":
-        return np.full(len(x), x.shape[1])
-    known = np.logical_not(np.isnan(x).all(tuple(range(2, x.ndim))))
-    return np.where(known.any(1), x.shape[1] - known[:, ::-1].argmax(1), x.shape[1])
+    lengths = np.full(len(x), x.shape[1]) if split.lengths is None else split.lengths[rows]
+    return Series(x, lengths, times, np.zeros(len(rows)), columns, names, total)
 
 
 def _fitting(run: Run, read: _Read) -> _Read:

@@ -108,10 +108,11 @@ class RowsSplit:
         #: Set where captions are asked for: (N, K, L) numbers, and the sentences themselves.
         self.captions: np.ndarray | None = None
         self.sentences: list[tuple[str, ...]] | None = None
-        self.labels = labels if labels is None or rows is None else labels[rows]
-        times = getattr(source, "times", None)  # of the steps of sequences (N, T)
-        self.times: np.ndarray | None = times if times is None or rows is None else times[rows]
-        self.attributes = attributes if attributes is None or rows is None else attributes[rows]
+        self.labels = _some(labels, rows)
+        #: Of sequences: when their steps were (N, T), and how many each has (N,).
+        self.times: np.ndarray | None = _some(getattr(source, "times", None), rows)
+        self.lengths: np.ndarray | None = _some(getattr(source, "lengths", None), rows)
+        self.attributes = _some(attributes, rows)
 
     def __len__(self) -> int:
         return len(self.source) if self.rows is None else len(self.rows)
@@ -136,6 +137,10 @@ class RowsSplit:
         if self.rows is None and self.in_memory and whole is not None and whole.flags.writeable:
             return torch.from_numpy(whole)
         return self.stored(np.arange(len(self)))
+
+
+def _some(values: np.ndarray | None, rows: np.ndarray | None) -> np.ndarray | None:
+    return values if values is None or rows is None else values[rows]
 
 
 def divide(
