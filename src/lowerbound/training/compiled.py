@@ -30,7 +30,6 @@ class _Rewrites(CustomGraphPass):
 
     def __call__(self, graph: Graph) -> None:
         _read_mirrors(graph)
-        _add_biases_apart(graph)
 
     def uuid(self) -> Any:
         """What the compiler's cache tells versions of this apart by."""
@@ -65,27 +64,6 @@ def _read_mirrors(graph: Graph) -> None:
             graph.erase_node(cast)
         if not casts:  # of a weight that is in no product
             graph.erase_node(node)
-
-
-def _add_biases_apart(graph: Graph) -> None:
-    """Leave the addition of a bias to the kernel that reads the product.
-
-    oneDNN first copies the bias into every row of the result and then adds the product to it: with
-    bfloat16 in AMX units a sixth to a quarter of the time of a product.
-    """
-    aten = torch.ops.aten
-    for node in list(graph.nodes):
-        if not _is(node, aten.addmm.default) or node.kwargs:
-            continue
-        bias, left, right = node.args
-        if node.meta["val"].device.type != "cpu" or bias.meta["val"].ndim != 1:
-            continue
-        with graph.inserting_before(node):
-            product = graph.call_function(aten.mm.default, (left, right))
-            whole = graph.call_function(aten.add.Tensor, (product, bias))
-        product.meta["val"] = whole.meta["val"] = node.meta["val"]
-        node.replace_all_uses_with(whole)
-        graph.erase_node(node)
 
 
 def _is(node: Any, target: Any) -> bool:
