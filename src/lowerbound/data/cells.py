@@ -85,7 +85,7 @@ def dates_of(times: Sequence[float] | np.ndarray) -> list[str | None]:
     >>> dates_of([0.0, 86400.0, float("nan")]), dates_of([5400.0])
     (['1970-01-01', '1970-01-02', None], ['1970-01-01 01:30:00'])
     """
-    # Sums of float32 steps: a millisecond is what they hold.
+    # To the millisecond: forecasts add up steps in float32.
     counts = [None if np.isnan(each) else round(1000.0 * float(each)) for each in times]
     days = all(each is None or each % 86_400_000 == 0 for each in counts)
     found = [None if each is None else _EPOCH + timedelta(milliseconds=each) for each in counts]

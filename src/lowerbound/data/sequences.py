@@ -390,7 +390,7 @@ def lifted(spec: Any, facts: Facts) -> Any:
 
     Args:
         spec: of a step, `DataSpec`.
-        facts: of `look`.
+        facts: of `look`, in which steps are counted.
     """
     steps = facts.steps or 1
     shape, count = (steps, *spec.event_shape), math.prod(spec.event_shape)
