@@ -33,7 +33,8 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--pairs", type=int, default=8, help="of frames in a training step")
     found.add_argument("--latent-dim", type=int, default=32)
     found.add_argument("--width", type=int, default=256, help="of the belief")
-    found.add_argument("--hidden", type=int, default=64, help="width of the conditionals")
+    found.add_argument("--hidden", type=int, default=256, help="width of the conditionals")
+    found.add_argument("--frame", type=int, default=512, help="width of what reads and draws one")
     found.add_argument("--learning-rate", type=float, default=3e-3)
     found.add_argument("--frames", type=int, default=8, help="that are given")
     found.add_argument("--clips", type=int, default=200, help="test clips to go on from")
@@ -54,7 +55,8 @@ def _all(given: Any, path: Path, argv: Sequence[str]) -> int:
         run = lb.train(
             "moving-digits", "td-vae", out=path, jump=given.jump, pairs=given.pairs,
             latent_dim=given.latent_dim, belief_width=given.width, hidden=(given.hidden,),
-            learning_rate=given.learning_rate, steps=given.steps, threads=1, progress=False,
+            network={"name": "mlp", "hidden": [given.frame]}, learning_rate=given.learning_rate,
+            steps=given.steps, threads=1, progress=False,
         )  # fmt: skip
     trained = run.info["status"]["seconds"] / 60
     test, count = run.data().test, given.clips

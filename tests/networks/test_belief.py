@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -33,7 +33,28 @@ def test_cells_keep_what_they_hold_for_their_time(kind: Literal["gru", "lstm"]) 
     torch.testing.assert_close(found[0, 0], found[0, 1])
 
 
-def test_a_transformer_has_no_span() -> None:
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
+@torch.no_grad()
+def test_a_step_goes_past_cells_that_tell_nothing(kind: Literal["gru", "lstm"]) -> None:
+    """Cells without weights tell 0: what is believed is the step itself, times the gain."""
+    network = Recurrent(6, 4, kind, residual=True)
+    for weight in network.cells.parameters():
+        weight.zero_()
+    assert network.gain is not None
+    network.gain.copy_(torch.tensor([1.0, 2.0, 0.5, 0.0]))
+    steps = 100.0 * torch.randn(2, 3, 6)
+    found = network(steps)
+    assert torch.equal(found[:, 0], torch.zeros(2, 4))
+    torch.testing.assert_close(found[:, 1:], steps[..., :4] * network.gain)
+
+
+def test_steps_that_go_past_are_as_wide_as_the_belief() -> None:
+    with pytest.raises(LowerboundError, match="residual: expected steps of at least 8 numbers"):
+        memory("lstm", 3, 8, residual=True)
+
+
+@pytest.mark.parametrize("given", [{"span": 20}, {"residual": True}])
+def test_a_transformer_sees_every_step_anyway(given: dict[str, Any]) -> None:
     assert memory("transformer", 3, 8).width == 8
-    with pytest.raises(LowerboundError, match="belief_span: expected a recurrent belief"):
-        memory("transformer", 3, 8, span=20)
+    with pytest.raises(LowerboundError, match=f"belief_{next(iter(given))}: expected a recurrent"):
+        memory("transformer", 3, 8, **given)

@@ -133,12 +133,17 @@ def test_forecasts_take_up_what_they_draw() -> None:
     assert (fresh.var(0) / stationed - 1.0).abs().max() < 4 * (2 / 6000) ** 0.5
 
 
+@pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("kind", ["gru", "lstm"])
-def test_a_memory_step_by_step_is_that_of_all_at_once(kind: Literal["gru", "lstm"]) -> None:
+def test_a_memory_step_by_step_is_that_of_all_at_once(
+    kind: Literal["gru", "lstm"], residual: bool
+) -> None:
     torch.manual_seed(0)
-    network = Recurrent(3, 5, kind, layers=2)
+    network = Recurrent(6, 5, kind, layers=2, residual=residual)
     nn.init.normal_(network.start)
-    x, lengths = torch.randn(4, 7, 3), torch.tensor([7, 1, 4, 6])
+    if network.gain is not None:
+        nn.init.normal_(network.gain)
+    x, lengths = torch.randn(4, 7, 6), torch.tensor([7, 1, 4, 6])
     found = network(x)
     memory = network.begin(4)
     for t in range(7):

@@ -29,13 +29,21 @@ class Recurrent(nn.Module):
         layers: recurrent layers on top of one another.
         span: untrained, the cells keep what they hold for 1 to so many steps, each for a time of
             its own; None: for two steps, as torch starts them.
+        residual: whether the first `width` numbers of a step are added to what the cells tell after
+            it, each times a gain that is learnt. What cells tell lies between -1 and 1, and what
+            they took in of the last step has to share it with all they keep.
 
     Shape:
         ``(B, T, in_width) -> (B, T + 1, width)``: before anything was seen, and after each step.
 
+    Raises:
+        LowerboundError: residual, and steps narrower than the belief.
+
     References:
         Cho et al. 2014, arXiv 1406.1078 (GRU); Hochreiter & Schmidhuber 1997 (LSTM); Tallec &
-        Ollivier 2018, Can recurrent neural networks warp time?, arXiv 1804.11188 (span)
+        Ollivier 2018, Can recurrent neural networks warp time?, arXiv 1804.11188 (span);
+        Wu et al. 2016, Google's neural machine translation system, arXiv 1609.08144, section 3.1
+        (residual)
 
     >>> Recurrent(3, 8)(torch.zeros(2, 5, 3)).shape
     torch.Size([2, 6, 8])
@@ -48,8 +56,15 @@ class Recurrent(nn.Module):
         kind: Literal["gru", "lstm"] = "gru",
         layers: int = 1,
         span: int | None = None,
+        residual: bool = False,
     ) -> None:
         super().__init__()
+        if residual and in_width < width:
+            raise LowerboundError(
+                f"residual: expected steps of at least {width} numbers, the belief's, came "
+                f"{in_width}; leave it out"
+            )
+        self.gain = nn.Parameter(torch.ones(width)) if residual else None
         if kind == "gru":
             self.cells = nn.GRU(in_width, width, layers, batch_first=True)
         else:
@@ -76,36 +91,44 @@ class Recurrent(nn.Module):
         state = self._start(len(steps))
         found, _ = self.cells(steps, state)
         first = state[0] if self.is_lstm else state
-        return torch.cat((first[-1][:, None], found), 1)
+        return torch.cat((first[-1][:, None], self._past(found, steps)), 1)
 
-    # One step after the other: all that the cells hold, as one vector
+    # One step after the other: all that the cells hold, and what they told last, as one vector
 
     def begin(self, count: int) -> Tensor:
         """Before anything was seen, ``(B, memory)``."""
-        return self._joined(self._start(count))
+        state = self._start(count)
+        return self._joined(state, (state[0] if self.is_lstm else state)[-1])
 
     def after(self, steps: Tensor, lengths: Tensor) -> Tensor:
         """After so many steps ``(B, T, in_width)`` as `lengths` (B,) says, at least 1."""
         packed = pack_padded_sequence(steps, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        return self._joined(self.cells(packed, self._start(len(steps)))[1])
+        state = self.cells(packed, self._start(len(steps)))[1]
+        last = steps[torch.arange(len(steps), device=steps.device), lengths - 1]
+        return self._joined(state, self._past((state[0] if self.is_lstm else state)[-1], last))
 
     def step(self, memory: Tensor, step: Tensor) -> Tensor:
         """After one more step ``(B, in_width)``."""
-        parts = memory.unflatten(1, (-1, self.cells.num_layers, self.width)).permute(1, 2, 0, 3)
-        state = tuple(part.contiguous() for part in parts)
-        return self._joined(self.cells(step[:, None], state if self.is_lstm else state[0])[1])
+        held = memory[:, : -self.width].unflatten(1, (-1, self.cells.num_layers, self.width))
+        parts = tuple(part.contiguous() for part in held.permute(1, 2, 0, 3))
+        found, state = self.cells(step[:, None], parts if self.is_lstm else parts[0])
+        return self._joined(state, self._past(found[:, 0], step))
 
     def told(self, memory: Tensor) -> Tensor:
         """What :meth:`forward` tells of a memory, ``(B, width)``."""
-        return memory.unflatten(1, (-1, self.cells.num_layers, self.width))[:, 0, -1]
+        return memory[:, -self.width :]
+
+    def _past(self, found: Tensor, steps: Tensor) -> Tensor:
+        """What the cells tell, and the steps that go past them."""
+        return found if self.gain is None else found + self.gain * steps[..., : self.width]
 
     def _start(self, count: int) -> Any:
         state = self.start[:, None].expand(-1, count, -1).contiguous()
         return (state, torch.zeros_like(state)) if self.is_lstm else state
 
-    def _joined(self, state: Any) -> Tensor:
+    def _joined(self, state: Any, told: Tensor) -> Tensor:
         parts = torch.stack(state) if self.is_lstm else state[None]
-        return parts.permute(2, 0, 1, 3).flatten(1)
+        return torch.cat((parts.permute(2, 0, 1, 3).flatten(1), told), 1)
 
 
 class CausalTransformer(nn.Module):
@@ -161,19 +184,22 @@ def memory(
     layers: int | None = None,
     unit: float = 1.0,
     span: int | None = None,
+    residual: bool = False,
 ) -> nn.Module:
     """The network of that name; by default one recurrent layer, or two blocks of attention.
 
     Raises:
-        LowerboundError: a span for a transformer, which sees every step anyway.
+        LowerboundError: a span or a residual for a transformer, which sees every step anyway;
+            residual cells that are wider than the steps.
     """
     if kind != "transformer":
-        return Recurrent(in_width, width, kind, layers or 1, span)
-    if span is not None:
-        raise LowerboundError(
-            "belief_span: expected a recurrent belief, came transformer, which sees every step; "
-            "leave it out, or pass --belief lstm"
-        )
+        return Recurrent(in_width, width, kind, layers or 1, span, residual)
+    for name, given in (("span", span is not None), ("residual", residual)):
+        if given:
+            raise LowerboundError(
+                f"belief_{name}: expected a recurrent belief, came transformer, which sees every "
+                "step; leave it out, or pass --belief lstm"
+            )
     return CausalTransformer(in_width, width, layers or 2, unit=unit)
 
 

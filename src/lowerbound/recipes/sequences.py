@@ -27,6 +27,7 @@ def _shared(
     belief_width: Annotated[int, Span(min=1, unit="numbers")] = 64,
     belief_layers: Annotated[int | None, Span(min=1, unit="layers")] = None,
     belief_span: Annotated[int | None, Span(min=1, unit="steps")] = None,
+    belief_residual: bool | None = None,
     hidden: Annotated[tuple[int, ...], Span(min=1, unit="units")] = (64,),
     likelihood: Annotated[SlotValue, Slot("likelihood")] = "auto",
     network: Annotated[SlotValue, Slot("network")] = "auto",
@@ -47,6 +48,8 @@ def _shared(
         belief_span: steps over which a recurrent network, before it has learnt anything, keeps what
             it saw: for data whose past matters long after. By default two, which is best where the
             last steps tell most.
+        belief_residual: what was read of a step also goes past a recurrent network to what is
+            known after it. By default of clips, whose frames tell more than its cells hold.
         hidden: widths of the gated layers of the conditionals, and of the networks of vectors.
             None at all (an empty list) makes every conditional affine.
         likelihood: p(x|z) of one step; auto takes what fits the data's support.
@@ -197,6 +200,7 @@ class _Parts:
         belief_width: int = 64,
         belief_layers: int | None = None,
         belief_span: int | None = None,
+        belief_residual: bool | None = None,
         hidden: tuple[int, ...] = (64,),
         likelihood: SlotValue = "auto",
         network: SlotValue = "auto",
@@ -213,6 +217,11 @@ class _Parts:
         self.sizes = (latent_dim or 8,) * layers
         self.belief_width, self.belief_layers = belief_width, belief_layers
         self.belief_span = belief_span
+        # Of moving digits (256 cells) a frame is known to 64 nats with it and to 86 without, after
+        # 3,500 steps in which the rate costs next to nothing. Of linear-gaussian, where a step is
+        # one number, one run of three never learnt the velocity with it.
+        clips = data.kind == "video" and belief != "transformer"
+        self.belief_residual = clips if belief_residual is None else belief_residual
         self.likelihood, self.network, self.activation = likelihood, network, activation
         self.time = TimeStep(longest, data.time_step or 1.0)
         self.latent = sum(self.sizes)
@@ -267,7 +276,7 @@ class _Parts:
         unit = self.data.time_step or 1.0
         goes = memory(
             self.memory, self.belief_width + self.time.width, self.belief_width,
-            self.belief_layers, unit, self.belief_span,
+            self.belief_layers, unit, self.belief_span, self.belief_residual,
         )  # fmt: skip
         transition = self.states(self.latent + self.beside + self.time.width, same=True)
         known = self.latent + self.beside
