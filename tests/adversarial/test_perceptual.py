@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 import lowerbound
 from lowerbound.data.spec import DataSpec
 from lowerbound.distributions import kl
+from lowerbound.distributions.gaussian import OptimalNormal, RunningVariance
 from lowerbound.errors import LowerboundError
 from lowerbound.models.perceptual import PerceptualVAE
 from lowerbound.networks.perceptual import VGG19_WEIGHTS, FeatureNetwork, VGG19Features
@@ -48,6 +51,7 @@ def with_features(sees: nn.Module) -> PerceptualVAE:
     model, _ = built()
     model.perceiver = sees
     model.units = torch.ones(1)
+    model.variances = nn.ModuleList()
     return model
 
 
@@ -67,17 +71,42 @@ def test_features_that_are_the_image_give_plain_squared_error() -> None:
     plain = with_features(Sees(slice(None)))
     plain.measure_units(x)
     torch.testing.assert_close(plain.units[0], x.var((0, 2, 3)).mean().sqrt())
-    other = (perceptual.feature_error(m, x, 0.9 * x) for m in (scaled, plain))
+    other = (perceptual.feature_errors(m, x, 0.9 * x) for m in (scaled, plain))
     torch.testing.assert_close(*other)
+
+
+def test_the_best_variance_makes_features_that_are_the_image_a_sigma_vae() -> None:
+    """The loss is that of a normal density of best variance, its gradient too; afterwards the
+    variance is what it was in training."""
+    x = torch.rand(6, 3, 12, 8)
+    model, _ = built()
+    model.perceiver, model.units = Sees(slice(None)), torch.ones(1)
+    model.variances = nn.ModuleList([RunningVariance(1.0)])
+    weights = list(model.likelihood.parameters())
+    torch.manual_seed(1)
+    terms = perceptual.perceptual_bound(model, x)
+    found = torch.autograd.grad(terms.loss, weights)
+    torch.manual_seed(1)
+    q = model.encode(x)
+    made = OptimalNormal(model.decode(q.rsample()).mean, RunningVariance(1.0), 3)
+    constant = 288 * 0.5 * math.log(2 * math.pi)
+    loss = (kl(q, model.prior()) - made.log_prob(x) - constant).mean()
+    torch.testing.assert_close(terms.loss, loss)
+    torch.testing.assert_close(found, torch.autograd.grad(loss, weights))
+    kept = made._tracked()
+    torch.testing.assert_close(model.variances[0](), kept)
+    half = terms.parts["feature_error"].mean()
+    torch.testing.assert_close(half, 0.5 * 288 * kept)
+    torch.manual_seed(1)
+    torch.testing.assert_close(perceptual.perceptual_bound(model.eval(), x).loss, loss)
 
 
 def test_a_channel_that_features_ignore_gets_no_gradient() -> None:
     model, x = with_features(Sees(slice(0, 2))), torch.rand(4, 3, 12, 8)
     made = torch.rand(4, 3, 12, 8, requires_grad=True)
-    (found,) = torch.autograd.grad(perceptual.feature_error(model, x, made).sum(), made)
+    (found,) = torch.autograd.grad(perceptual.feature_errors(model, x, made).sum(), made)
     assert (found[:, 2] == 0).all()
-    # Two of three channels count as if they were all.
-    expected = 1.5 * (made - x)[:, :2].detach()
+    expected = 2.0 / 192 * (made - x)[:, :2].detach()
     torch.testing.assert_close(found[:, :2], expected)
 
 
@@ -86,11 +115,17 @@ def test_layers_count_alike_whatever_their_size() -> None:
     x, made = torch.rand(5, 3, 12, 8), torch.rand(5, 3, 12, 8)
     model.measure_units(x)
     each = [
-        0.5 * 288 * ((f - g) / u).square().flatten(1).mean(1)
+        ((f - g) / u).square().flatten(1).mean(1)
         for f, g, u in zip(model.features(x), model.features(made), model.units, strict=True)
     ]
     assert len(each) == 2  # 12 x 8, and 6 x 4
-    torch.testing.assert_close(perceptual.feature_error(model, x, made), sum(each))
+    torch.testing.assert_close(perceptual.feature_errors(model, x, made), torch.stack(each))
+    model.decode = lambda z: SimpleNamespace(mean=made)  # ty: ignore[invalid-assignment]
+    model.variances = nn.ModuleList()
+    found = perceptual.perceptual_bound(model, x, weight=2.0)
+    error = 0.5 * 288 * (each[0] + each[1]) / 2
+    torch.testing.assert_close(found.parts["feature_error"], error)
+    torch.testing.assert_close(found.loss, (2.0 * error + found.parts["rate"]).mean())
 
 
 def test_turned_images_are_those_that_numpy_turns() -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from ..distributions.gaussian import RunningVariance
 from .vae import LatentModel
 
 _LEAST = 1e-8
@@ -31,11 +32,15 @@ class PerceptualVAE(LatentModel):
         layers: how many these are.
         supervision: makes what the perceiver learns to tell from what comes beside the data, where
             it learns of that; encoder and decoder are not told.
+        calibrated: whether how much each layer's features may be off follows from how much they are
+            (`lowerbound.objectives.perceptual.perceptual_bound`).
         **parts: see `LatentModel`.
 
     Attributes:
         units: of each layer's features, ``(layers,)``: the standard deviation that they have over
             data, whatever their channel (:meth:`measure_units`).
+        variances: of each layer how much its features are off, in these units, squared, if
+            calibrated; else empty.
 
     Reference:
         Hou, Shen, Sun & Qiu 2017, Deep feature consistent variational autoencoder, arXiv 1610.00291
@@ -52,6 +57,7 @@ class PerceptualVAE(LatentModel):
         layers: int,
         *,
         supervision: nn.Module | None = None,
+        calibrated: bool = False,
         **parts: Any,
     ) -> None:
         super().__init__(prior, likelihood, posterior, **parts)
@@ -59,6 +65,8 @@ class PerceptualVAE(LatentModel):
         self.supervision = supervision
         self.told: Any = nn.ModuleList([] if supervision is None else supervision.embeddings())  # ty: ignore[not-callable]
         self.register_buffer("units", torch.ones(layers))
+        kept = layers if calibrated else 0
+        self.variances = nn.ModuleList(RunningVariance(1.0) for _ in range(kept))
 
     @torch.no_grad()
     def measure_units(self, x: Tensor) -> None:

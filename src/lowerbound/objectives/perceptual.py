@@ -7,14 +7,17 @@ many images have the same is not known.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ..bounds import LatentVariableModel, Terms, check_event
+from ..collectives import mean_over_processes
 from ..distributions import has_closed_form, kl, sample_with_log_prob
+
+_LEAST = 1e-6  # of a feature's spread: less is not asked for
 
 
 class PerceptualModel(LatentVariableModel, Protocol):
@@ -22,6 +25,8 @@ class PerceptualModel(LatentVariableModel, Protocol):
 
     perceiver: nn.Module
     units: Tensor
+    variances: nn.ModuleList
+    training: bool
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Layer by layer, ``(B, *layer)``, of x ``(B, *event_shape)``."""
@@ -35,11 +40,17 @@ class PerceptualModel(LatentVariableModel, Protocol):
 def perceptual_bound(
     model: PerceptualModel, x: Tensor, *context: Tensor, weight: float | Tensor = 1.0
 ) -> Terms:
-    """DFC-VAE: w Σ_l ½ D/D_l ‖(f_l(x) − f_l(x'))/u_l‖² + KL(q‖p), of the reconstruction x'.
+    """DFC-VAE: w ½D mean_l (e_l/v_l + log v_l) + KL(q‖p), e_l = mean_d ((f_l(x) − f_l(x'))/u_l)².
 
-    Each layer l counts as if its D_l features were as many as the D numbers of an example, in units
-    u_l of their spread over data: so that the sum is ½‖x − x'‖² where features are the image
-    itself, and no layer drowns the others. Nothing but encoder and decoder moves.
+    Each layer l counts as if its features were D over the number of layers, D the numbers of an
+    example, in units u_l of their spread over data: so that with v_l = 1 it is ½‖x − x'‖² where
+    features are the image itself, and no layer drowns the others.
+
+    v_l is how much a feature may be off. It is 1, the spread itself, if the model keeps no
+    ``variances``, as in the paper, where the weight has to be found by trial; else what is best for
+    it, the mean of e_l over data (of the batch in training, of recent ones in evaluation): then
+    this is a normal density of features, and what a code may cost follows from how well they are
+    met. Nothing but encoder and decoder moves.
 
     Args:
         model: a VAE with features.
@@ -48,29 +59,48 @@ def perceptual_bound(
         weight: w.
 
     Returns:
-        loss; parts ``feature_error``, unweighted, and ``rate``, nats.
+        loss; parts ``feature_error``, ½D mean_l e_l, and ``rate``, nats.
 
-    Reference:
-        Hou et al. 2017, Deep feature consistent variational autoencoder, arXiv 1610.00291
+    References:
+        Hou et al. 2017, Deep feature consistent variational autoencoder, arXiv 1610.00291; v_l:
+        Rybkin, Daniilidis & Levine 2021, Simple and effective VAE training with calibrated
+        decoders, arXiv 2006.13202
     """
     check_event(x, model.event_shape)
     q, prior = model.encode(x), model.prior()
     z, log_q = sample_with_log_prob(q)
     rate = kl(q, prior) if has_closed_form(q, prior) else log_q - prior.log_prob(z)
-    error = feature_error(model, x, model.decode(z).mean)
-    loss = (weight * error + rate).mean()
-    return Terms(loss, {"feature_error": error.detach(), "rate": rate.detach()})
+    errors = feature_errors(model, x, model.decode(z).mean)
+    half = 0.5 * x[0].numel()
+    variance = _variance(model, errors.detach())[:, None]
+    misfit = half * (errors / variance + variance.log()).mean(0)
+    parts = {"feature_error": half * errors.detach().mean(0), "rate": rate.detach()}
+    return Terms((weight * misfit + rate).mean(), parts)
 
 
-def feature_error(model: PerceptualModel, x: Tensor, made: Tensor) -> Tensor:
-    """Σ_l ½ D/D_l ‖(f_l(x) − f_l(made))/u_l‖², ``(B,)``; see :func:`perceptual_bound`."""
+def feature_errors(model: PerceptualModel, x: Tensor, made: Tensor) -> Tensor:
+    """e_l of :func:`perceptual_bound`, ``(layers, B)``."""
     with torch.no_grad():
         wanted = model.features(x)
-    numbers = x[0].numel()
-    total = x.new_zeros(len(x))
-    for found, want, unit in zip(model.features(made), wanted, model.units, strict=True):
-        total = total + (found - want).square().flatten(1).mean(1) / unit.square()
-    return 0.5 * numbers * total
+    return torch.stack(
+        [
+            (found - want).square().flatten(1).mean(1) / unit.square()
+            for found, want, unit in zip(model.features(made), wanted, model.units, strict=True)
+        ]
+    )
+
+
+def _variance(model: PerceptualModel, errors: Tensor) -> Tensor:
+    """v of each layer, ``(layers,)``."""
+    kept: Any = model.variances
+    if not len(kept):
+        return torch.ones_like(errors[:, 0])
+    if not model.training:
+        return torch.stack([each() for each in kept])
+    found = mean_over_processes(errors.mean(1)).clamp_min(_LEAST)
+    for each, value in zip(kept, found, strict=True):
+        each.update(value)
+    return found
 
 
 def tell_labels(model: PerceptualModel, x: Tensor, label: Tensor) -> Terms:

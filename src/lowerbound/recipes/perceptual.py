@@ -31,6 +31,7 @@ def dfc_vae(
     posterior: Annotated[SlotValue, Slot("posterior")] = "diagonal",
     features: Literal["auto", "attributes", "labels", "rotation", "vgg19"] = "auto",
     feature_weight: Annotated[float, Span(min=0, open=True)] = 1.0,
+    feature_variance: Literal["optimal", "fixed"] = "optimal",
     feature_channels: Annotated[int, Span(min=1, unit="channels")] = 16,
     feature_share: Annotated[float, Span(min=0, max=1, open=True)] = 0.2,
     network: Annotated[SlotValue, Slot("network")] = "auto",
@@ -51,6 +52,9 @@ def dfc_vae(
             by how much an image was turned (rotation), which needs neither but images that have an
             up and a down; auto is the first that there is. Or vgg19, trained on ImageNet.
         feature_weight: of the feature error beside the rate; the larger, the sharper.
+        feature_variance: how much a feature may be off. optimal, by layer what is best for it, so
+            that weight 1 fits any data; fixed, as much as they spread over data, as in the paper,
+            where the weight is to be found by trial.
         feature_channels: of the feature network's first layer, doubled with each halving.
         feature_share: of the run, in which the feature network is trained.
         network: encoder and decoder.
@@ -110,6 +114,7 @@ def dfc_vae(
         sees,
         layers,
         supervision=told,
+        calibrated=feature_variance == "optimal",
         event_shape=data.event_shape,
         latent_shape=(size,),
         no_likelihood=_NO_LIKELIHOOD,
