@@ -20,20 +20,28 @@ def compiled(method: Any) -> Callable[..., Any]:
         options={
             "guard_filter_fn": _guarded,
             "size_asserts": False,
-            "post_grad_custom_pre_pass": _Rewrites(),
+            "post_grad_custom_pre_pass": _Pass(_read_mirrors),
+            "post_grad_custom_post_pass": _Pass(_add_biases_apart),
         },
     )
 
 
-class _Rewrites(CustomGraphPass):
-    """What the compiler leaves undone on a CPU, on the graph of a whole step."""
+class _Pass(CustomGraphPass):
+    """What the compiler leaves undone on a CPU, on the graph of a whole step.
+
+    Args:
+        change: a function of the graph, which it changes in place.
+    """
+
+    def __init__(self, change: FunctionType) -> None:
+        self.change = change
 
     def __call__(self, graph: Graph) -> None:
-        _read_mirrors(graph)
+        self.change(graph)
 
     def uuid(self) -> Any:
         """What the compiler's cache tells versions of this apart by."""
-        return get_hash_for_files((__file__,))
+        return get_hash_for_files((__file__,), self.change.__name__)
 
 
 def _read_mirrors(graph: Graph) -> None:
@@ -64,6 +72,30 @@ def _read_mirrors(graph: Graph) -> None:
             graph.erase_node(cast)
         if not casts:  # of a weight that is in no product
             graph.erase_node(node)
+
+
+def _add_biases_apart(graph: Graph) -> None:
+    """Let biases be added where a product is read, not by the product.
+
+    oneDNN's bfloat16 product takes a quarter longer with a bias; the kernel behind it, a ReLU or a
+    density, adds it at no cost: 6 % of a small VAE's step. The compiler puts products and biases
+    together, so this comes after all its own passes.
+    """
+    aten = torch.ops.aten
+    for node in list(graph.nodes):
+        value = node.meta.get("val")
+        if not _is(node, aten.addmm.default) or node.kwargs or value is None:
+            continue
+        if value.device.type != "cpu" or value.dtype is not torch.bfloat16:
+            continue
+        bias, left, right = node.args
+        with graph.inserting_before(node):
+            product = graph.call_function(aten.mm.default, (left, right))
+            total = graph.call_function(aten.add.Tensor, (product, bias))
+        for each in (product, total):
+            each.meta.update(node.meta)
+        node.replace_all_uses_with(total)
+        graph.erase_node(node)
 
 
 def _is(node: Any, target: Any) -> bool:
