@@ -32,10 +32,11 @@ GROUPS = (PRODUCTS, NOISE, DENSITY, OPTIMIZER, CASTS, CALLS, BETWEEN)
 def group(name: str) -> str:
     """What a profiled event does.
 
-    >>> group("aten::mm"), group("graph_0_cpp_fused__to_copy_0")
+    >>> group("aten::mm"), group("graph_0_cpp_fused_addmm_relu_1")  # which adds the bias alone
     ('matrix products', 'copies to bfloat16, ReLU, gathers')
     """
-    if any(word in name for word in ("aten::mm", "addmm", "bmm", "linear", "mkldnn", "gemm")):
+    words = ("aten::mm", "addmm", "bmm", "linear", "mkldnn", "gemm")
+    if "cpp_fused" not in name and any(word in name for word in words):
         return PRODUCTS
     if "cpp_fused" not in name and not name.startswith("aten::"):
         return CALLS
