@@ -48,7 +48,7 @@ def _all(given: Any, runs: Path, argv: Sequence[str]) -> int:
     from lowerbound.training.engine import versions
 
     train: dict[str, Any] = {"steps": given.steps, "latent_dim": given.latent_dim}
-    train |= {"belief_width": given.width, "threads": 1, "progress": False}
+    train |= {"belief_width": given.width, "hidden": (64,), "threads": 1, "progress": False}
     train |= {} if given.limit is None else {"limit": given.limit}
     rows, last = [], {}
     for name, (recipe, arguments) in _MODELS.items():

@@ -24,11 +24,11 @@ def _shared(
     latent_dim: Annotated[int | None, Span(min=1, unit="dimensions")] = None,
     layers: Annotated[int, Span(min=1, unit="layers")] = 1,
     belief: Memory = "lstm",
-    belief_width: Annotated[int, Span(min=1, unit="numbers")] = 64,
+    belief_width: Annotated[int | None, Span(min=1, unit="numbers")] = None,
     belief_layers: Annotated[int | None, Span(min=1, unit="layers")] = None,
     belief_span: Annotated[int | None, Span(min=1, unit="steps")] = None,
     belief_residual: bool | None = None,
-    hidden: Annotated[tuple[int, ...], Span(min=1, unit="units")] = (64,),
+    hidden: Annotated[tuple[int, ...] | None, Span(min=1, unit="units")] = None,
     likelihood: Annotated[SlotValue, Slot("likelihood")] = "auto",
     network: Annotated[SlotValue, Slot("network")] = "auto",
     activation: Activation | None = None,
@@ -39,19 +39,20 @@ def _shared(
     """What both kinds have.
 
     Args:
-        latent_dim: numbers in a layer of the state; by default 8.
+        latent_dim: numbers in a layer of the state; by default 8, of clips 32.
         layers: of the state, each given those above it.
         belief: what goes through the steps and says what is known after each: a recurrent network
             (of which lstm is the fast one on a CPU), or a transformer that sees the past alone.
-        belief_width: numbers in what it says.
+        belief_width: numbers in what it says; by default 64, of clips 256.
         belief_layers: of that network; by default 1, of a transformer 2.
         belief_span: steps over which a recurrent network, before it has learnt anything, keeps what
             it saw: for data whose past matters long after. By default two, which is best where the
             last steps tell most.
         belief_residual: what was read of a step also goes past a recurrent network to what is
             known after it. By default of clips, whose frames tell more than its cells hold.
-        hidden: widths of the gated layers of the conditionals, and of the networks of vectors.
-            None at all (an empty list) makes every conditional affine.
+        hidden: widths of the gated layers of the conditionals, and of the networks of vectors; by
+            default one of 64, of clips one of 256. None at all (an empty list) makes every
+            conditional affine.
         likelihood: p(x|z) of one step; auto takes what fits the data's support.
         network: encoder and decoder of one step; auto takes mlp up to 1024 numbers, conv for larger
             frames.
@@ -197,11 +198,11 @@ class _Parts:
         latent_dim: int | None = None,
         layers: int = 1,
         belief: Memory = "lstm",
-        belief_width: int = 64,
+        belief_width: int | None = None,
         belief_layers: int | None = None,
         belief_span: int | None = None,
         belief_residual: bool | None = None,
-        hidden: tuple[int, ...] = (64,),
+        hidden: tuple[int, ...] | None = None,
         likelihood: SlotValue = "auto",
         network: SlotValue = "auto",
         activation: str | None = None,
@@ -212,20 +213,23 @@ class _Parts:
     ) -> None:
         from ..sequences import TimeStep
 
-        self.data, self.hidden, self.memory = data, hidden, belief
+        clips = data.kind == "video"
+        width = 256 if clips else 64
+        self.data, self.memory = data, belief
+        self.hidden = (width,) if hidden is None else hidden
         self.weight = (beta_schedule, beta, beta_share)
-        self.sizes = (latent_dim or 8,) * layers
-        self.belief_width, self.belief_layers = belief_width, belief_layers
+        self.sizes = (latent_dim or (32 if clips else 8),) * layers
+        self.belief_width, self.belief_layers = belief_width or width, belief_layers
         self.belief_span = belief_span
         # Of moving digits (256 cells) a frame is known to 64 nats with it and to 86 without, after
         # 3,500 steps in which the rate costs next to nothing. Of linear-gaussian, where a step is
         # one number, one run of three never learnt the velocity with it.
-        clips = data.kind == "video" and belief != "transformer"
-        self.belief_residual = clips if belief_residual is None else belief_residual
+        usual = clips and belief != "transformer"
+        self.belief_residual = usual if belief_residual is None else belief_residual
         self.likelihood, self.network, self.activation = likelihood, network, activation
         self.time = TimeStep(longest, data.time_step or 1.0)
         self.latent = sum(self.sizes)
-        self.beside = belief_width if history else 0  # numbers that go with a state
+        self.beside = self.belief_width if history else 0  # numbers that go with a state
         self.masks = data.kind == "sequence"
         self.no_likelihood: str | None = None
 
