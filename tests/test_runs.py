@@ -330,3 +330,9 @@ def test_only_what_the_model_takes_from_the_data_is_told(recipe: str, asked: set
     made = lowerbound.train("digits", recipe, out="run", limit=64, **{**QUICK, "steps": 1})
     seen = {name for name, _ in made.data().spec.lines(made.asked)}
     assert seen & {"likelihood", "network"} == asked
+
+
+def test_a_model_of_frames_has_not_the_network_of_clips() -> None:
+    small = {"limit": 4, "latent_dim": 2, "belief_width": 4, "hidden": (4,)}
+    made = lowerbound.train("moving-digits", "td-vae", out="run", **small, **{**QUICK, "steps": 1})
+    assert made.asked == ("likelihood",)

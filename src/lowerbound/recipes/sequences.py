@@ -336,4 +336,4 @@ def _prepared_for(arguments: Mapping[str, Any]) -> dict[str, Any]:
 RECIPES = {"td-vae": td_vae, "state-space-vae": state_space_vae}
 
 for _recipe in RECIPES.values():
-    vars(_recipe).update(prepared_for=_prepared_for, reads_gaps=True)
+    vars(_recipe).update(prepared_for=_prepared_for, reads_gaps=True, decides=("network",))
