@@ -83,12 +83,12 @@ def _section(path: str, batch: int, steps: int, precision: str, limit: int | Non
 
     torch._dynamo.reset()
     torch._inductor.config.cpp.enable_kernel_profile = True
-    events = _training(path, batch, precision, limit)
+    events = training(path, batch, precision, limit)
     resolved = next(events).resolved
-    _steps(events, max(20, steps // 4))  # warm
-    plain = _steps(events, steps)
+    go_through(events, max(20, steps // 4))  # warm
+    plain = go_through(events, steps)
     with profile(activities=[ProfilerActivity.CPU]) as seen:
-        watched = _steps(events, steps)
+        watched = go_through(events, steps)
     count = watched[0]
     rows = [
         (each.key, 1e-3 * each.self_cpu_time_total / count, each.count / count)
@@ -121,7 +121,7 @@ def _section(path: str, batch: int, steps: int, precision: str, limit: int | Non
     )
 
 
-def _training(path: str, batch: int, precision: str, limit: int | None) -> Iterator[Any]:
+def training(path: str, batch: int, precision: str, limit: int | None) -> Iterator[Any]:
     """The events of an endless training without held-out reports."""
     from lowerbound import fit
     from lowerbound.training.options import resolve
@@ -143,7 +143,7 @@ def _training(path: str, batch: int, precision: str, limit: int | None) -> Itera
     return fit(built.model, built.phases, loaded, chosen, resolved={"report_every": _REPORT})
 
 
-def _steps(events: Iterator[Any], wanted: int) -> tuple[int, float]:
+def go_through(events: Iterator[Any], wanted: int) -> tuple[int, float]:
     """Go through at least so many steps, from one report to a later one: how many they were, and
     the seconds they took."""
     from lowerbound.training.events import Progress

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import commands, mnist_iwae, model, profile_step, tables
+from benchmarks import ab_step, commands, mnist_iwae, model, profile_step, tables
+from benchmarks.contest import Turn
 
 
 @pytest.mark.parametrize("module", [commands, profile_step, tables])
@@ -35,6 +36,12 @@ def test_a_result_names_the_machine_and_the_command(tmp_path: Path) -> None:
 def test_ratios_are_of_rounds_not_of_medians() -> None:
     # Medians are 2 and 2, but within each round ours is twice as fast or more.
     assert tables.ratio([2.0, 9.0, 2.0], [1.0, 3.0, 1.0]) == 2.0
+
+
+def test_checkouts_are_held_against_the_first_in_the_same_round() -> None:
+    """Both slow down by the same in the second round; the second is twice as fast in each."""
+    turns = {"a": [Turn(0.4, 1), Turn(4.0, 1)], "b": [Turn(0.2, 1), Turn(2.0, 1)]}
+    assert ab_step._rows(turns) == [["a", "5.500", "1.000"], ["b", "2.750", "0.500"]]
 
 
 def test_the_shared_model_is_784_512_20() -> None:
