@@ -49,6 +49,7 @@ def _all(given: Any, runs: Path, argv: Sequence[str]) -> int:
 
     train: dict[str, Any] = {"steps": given.steps, "latent_dim": given.latent_dim}
     train |= {"belief_width": given.width, "hidden": (64,), "threads": 1, "progress": False}
+    train |= {"network": {"name": "mlp", "hidden": [512, 512]}}
     train |= {} if given.limit is None else {"limit": given.limit}
     rows, last = [], {}
     for name, (recipe, arguments) in _MODELS.items():
