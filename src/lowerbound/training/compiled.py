@@ -78,8 +78,8 @@ def _add_biases_apart(graph: Graph) -> None:
     """Let biases be added where a product is read, not by the product.
 
     oneDNN's bfloat16 product takes a quarter longer with a bias; the kernel behind it, a ReLU or a
-    density, adds it at no cost: 6 % of a small VAE's step. The compiler puts products and biases
-    together, so this comes after all its own passes.
+    density, adds it at no cost: 3 to 6 % of a small VAE's step. The compiler puts both together, so
+    this comes after all its own passes.
     """
     aten = torch.ops.aten
     for node in list(graph.nodes):
