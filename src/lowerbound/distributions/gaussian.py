@@ -138,6 +138,15 @@ class RunningVariance(nn.Module):
         self.total.lerp_(value.to(self.total.dtype), 1 - DECAY)
         self.count.add_(1)
 
+    def of(self, value: Tensor) -> Tensor:
+        """The variance to take where a batch's, 0-d, is `value`: in training that of the batch, of
+        all processes, which is taken in; else the average."""
+        if not self.training:
+            return self().to(value.dtype)
+        value = mean_over_processes(value)
+        self.update(value)
+        return value
+
     def forward(self) -> Tensor:
         """The current average, 0-d."""
         weight = -torch.expm1(self.count * math.log(DECAY))
@@ -183,11 +192,7 @@ class OptimalNormal(Located):
         """Nats: ``(*lead, *event) -> (*lead,)``."""
         size = self.event_shape.numel()
         squared = self._sum((value - self.loc).square())
-        if self._tracked.training:
-            variance = mean_over_processes(squared.detach().mean() / size)
-            self._tracked.update(variance)
-        else:
-            variance = self._tracked().to(squared.dtype)
+        variance = self._tracked.of(squared.detach().mean() / size)
         return self._log_density(squared, _in_range(variance))
 
     def weighted_log_prob(self, value: Tensor, weigh: Callable[[Tensor], Tensor]) -> Tensor:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ..bounds import LatentVariableModel, Terms, check_event
-from ..collectives import mean_over_processes
 from ..distributions import has_closed_form, kl, sample_with_log_prob
 
 _LEAST = 1e-6  # of a feature's spread: less is not asked for
@@ -26,7 +25,6 @@ class PerceptualModel(LatentVariableModel, Protocol):
     perceiver: nn.Module
     units: Tensor
     variances: nn.ModuleList
-    training: bool
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Layer by layer, ``(B, *layer)``, of x ``(B, *event_shape)``."""
@@ -72,7 +70,11 @@ def perceptual_bound(
     rate = kl(q, prior) if has_closed_form(q, prior) else log_q - prior.log_prob(z)
     errors = feature_errors(model, x, model.decode(z).mean)
     half = 0.5 * x[0].numel()
-    variance = _variance(model, errors.detach())[:, None]
+    kept: Any = model.variances
+    variance = torch.ones_like(errors)
+    if len(kept):
+        off = zip(kept, errors.detach().mean(1), strict=True)
+        variance = torch.stack([each.of(e) for each, e in off]).clamp_min(_LEAST)[:, None]
     misfit = half * (errors / variance + variance.log()).mean(0)
     parts = {"feature_error": half * errors.detach().mean(0), "rate": rate.detach()}
     return Terms((weight * misfit + rate).mean(), parts)
@@ -88,19 +90,6 @@ def feature_errors(model: PerceptualModel, x: Tensor, made: Tensor) -> Tensor:
             for found, want, unit in zip(model.features(made), wanted, model.units, strict=True)
         ]
     )
-
-
-def _variance(model: PerceptualModel, errors: Tensor) -> Tensor:
-    """v of each layer, ``(layers,)``."""
-    kept: Any = model.variances
-    if not len(kept):
-        return torch.ones_like(errors[:, 0])
-    if not model.training:
-        return torch.stack([each() for each in kept])
-    found = mean_over_processes(errors.mean(1)).clamp_min(_LEAST)
-    for each, value in zip(kept, found, strict=True):
-        each.update(value)
-    return found
 
 
 def tell_labels(model: PerceptualModel, x: Tensor, label: Tensor) -> Terms:
