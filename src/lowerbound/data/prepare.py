@@ -57,12 +57,11 @@ class Prepare(nn.Module):
         if spec.dequantize == "uniform":
             u = uniform(x.shape, x.device, generator).clamp_(max=self.below_one)
             x = x + u * self.step
-        if self._scaled:
-            x = x / self.scale
         if spec.binarize == "none":
-            return x
+            return x / self.scale if self._scaled else x
         cut = uniform(x.shape, x.device, generator) if spec.binarize == "stochastic" else 0.5
-        binary = (x > cut).float()
+        # The cut is scaled rather than x divided: on a CPU that is a division for each number.
+        binary = (x > (cut * self.scale if self._scaled else cut)).float()
         return torch.where(x.isnan(), x, binary) if spec.kind == "sequence" else binary
 
     def restore(self, x: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from torch.optim.adam import adam as functional_adam
 
 from .mirrors import Mirrors
 
-#: Moments so small that they move nothing are set to zero each time so many updates are done.
-SETTLE_EVERY = 32
+_TINY = torch.finfo(torch.float32).tiny  # the least number that is not denormal
+_SELDOM = 256  # updates after which moments are looked at, if they need it no sooner
 
 
 class Adam:
@@ -48,16 +48,33 @@ class Adam:
         self.count = 0  # updates done
         self.mirrors = Mirrors(self.parameters)
         self._counts = [torch.zeros((), dtype=torch.float32, device=p.device) for p in parameters]
+        self._scalars = torch.empty(3)
+        self._written = self._scalars.numpy()  # a tensor made of numbers costs 1 % of a small step
+        # The least moments that are kept, of both kinds, and updates until those are denormal.
+        self._least = (
+            max(1e-12 * epsilon, 2.0**32 * _TINY),
+            max(1e-16 * epsilon**2, 2.0**10 * _TINY),
+        )
+        self._settle_every = min(
+            _SELDOM,
+            *(
+                max(1, int(math.log(_TINY / least) / math.log(beta)))
+                for least, beta in zip(self._least, (beta1, beta2), strict=True)
+                if 0.0 < beta < 1.0
+            ),
+        )
 
     def scalars(self, learning_rate: float) -> Tensor:
         """What changes from one update to the next, float32 (3,): learning rate, its
-        bias-corrected value, and the correction of the second moment's root."""
+        bias-corrected value, and the correction of the second moment's root. The next call writes
+        over it."""
         self.count += 1
-        if self.count % SETTLE_EVERY == 0:
+        if self.count % self._settle_every == 0:
             self._settle()
         corrected = learning_rate / (1.0 - self.beta1**self.count)
         root = 1.0 / math.sqrt(1.0 - self.beta2**self.count)
-        return torch.tensor([learning_rate, corrected, root])
+        self._written[:] = learning_rate, corrected, root
+        return self._scalars
 
     def _settle(self) -> None:
         """Set to zero the moments on a CPU that are too small to move their weights.
@@ -70,10 +87,7 @@ class Adam:
         A first moment below 1e-12 epsilon moves its weight by less than 1e-12 of the learning rate;
         the root of a second one below 1e-16 epsilon^2 adds nothing to epsilon in float32.
         """
-        tiny = torch.finfo(torch.float32).tiny
-        least_first = max(1e-12 * self.epsilon, 2.0**32 * tiny)
-        least_second = max(1e-16 * self.epsilon**2, 2.0**10 * tiny)
-        for moments, least in ((self.first, least_first), (self.second, least_second)):
+        for moments, least in zip((self.first, self.second), self._least, strict=True):
             for moment in moments:
                 if moment.device.type == "cpu":
                     torch.ops.aten.hardshrink.out(moment, least, out=moment)

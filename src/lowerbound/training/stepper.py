@@ -187,7 +187,7 @@ class Stepper:
             side = self.loader.side
             return [
                 (self.loader.tensor, part, None if side is None else side.index_select(0, part))
-                for part in index.chunk(accumulate)
+                for part in ((index,) if accumulate == 1 else index.chunk(accumulate))
             ]
         stored, side = self.batches(step) if few is None else self.loader.batch(few(step))
         parts = stored.chunk(accumulate)
