@@ -32,10 +32,13 @@ GROUPS = (PRODUCTS, NOISE, DENSITY, OPTIMIZER, CASTS, CALLS, BETWEEN)
 def group(name: str) -> str:
     """What a profiled event does.
 
-    >>> group("aten::mm"), group("graph_0_cpp_fused_addmm_relu_1")  # which adds the bias alone
+    >>> (
+    ...     group("aoti_torch_cpu_mm_out"),
+    ...     group("graph_0_cpp_fused_addmm_relu_1"),
+    ... )  # adds the bias alone
     ('matrix products', 'copies to bfloat16, ReLU, gathers')
     """
-    words = ("aten::mm", "addmm", "bmm", "linear", "mkldnn", "gemm")
+    words = ("aten::mm", "mm_out", "addmm", "bmm", "linear", "mkldnn", "gemm")
     if "cpp_fused" not in name and any(word in name for word in words):
         return PRODUCTS
     if "cpp_fused" not in name and not name.startswith("aten::"):

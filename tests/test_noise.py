@@ -88,10 +88,17 @@ def test_the_draws_of_a_step_are_of_its_keys_and_of_each_other_independent() -> 
     assert stats.chisquare(grid.ravel()).pvalue > 1e-4
 
 
-def test_more_draws_than_keys_go_on_with_the_generator() -> None:
-    with noise.keyed(noise.step_keys(CPU)):
-        draws = [noise.uniform((100,), CPU) for _ in range(40)]
-    assert len({tuple(u.tolist()) for u in draws}) == 40
+def test_more_draws_than_keys_go_on_with_others_that_follow_from_them() -> None:
+    keys, found = noise.step_keys(CPU), []
+    for seed in (1, 2):
+        torch.manual_seed(seed)  # what the generator would say does not matter
+        with noise.keyed(keys):
+            found.append([noise.uniform((COUNT // 10,), CPU) for _ in range(100)])
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+    draws = torch.stack(found[0])
+    assert stats.kstest(draws[32:].flatten(), stats.uniform.cdf).pvalue > 1e-4
+    correlation = np.corrcoef(draws.double().numpy()) - np.eye(len(draws))
+    assert np.abs(correlation).max() * math.sqrt(COUNT // 10) < 5  # of 4,950 pairs
     torch.manual_seed(5)
     after = noise.uniform((100,), CPU)  # the keys are forgotten behind the step
     torch.manual_seed(5)

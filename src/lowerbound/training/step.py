@@ -121,13 +121,13 @@ class PhaseStep:
 
         device = self.parameters[0].device
         if apart:
-            gradients = compiled(self._gradients)
+            gradients = compiled(self._gradients, device)
             self.gradients = lambda *given: gradients(*given, step_keys(device))
-            self.update = compiled(self._update)
+            self.update = compiled(self._update, device)
         else:
             reduced = {m.precision for m in self.model.modules() if isinstance(m, Reducible)}
             self.optimizer.mirrors.keep(reduced.pop() if len(reduced) == 1 else None)
-            self.whole = partial(self._mirrored, compiled(self._whole), device)
+            self.whole = partial(self._mirrored, compiled(self._whole, device), device)
 
     def eager(self) -> None:
         """Take `compile` back."""
