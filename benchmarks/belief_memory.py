@@ -11,7 +11,6 @@ bridge the gap, and a predictor of the next step. Chance is 50 %.
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from . import options
+from .kept import kept
 from .machine import describe
 from .tables import command_line, table, write
 
@@ -100,21 +100,17 @@ def _kept(path: Path, name: str, given: Any, seed: int) -> tuple[float, ...]:
         key: getattr(given, key)
         for key in ("steps", "width", "span", "jump", "examples", "beta_share", "learning_rate")
     }
-    if path.exists():
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if told["settings"] != settings:
-            raise SystemExit(f"error: {path} is of other settings; pass another --runs")
-        return tuple(told["right"])
-    import torch
 
-    torch.set_num_threads(given.threads)
-    train, test = (changing(given.examples, 2 * seed + part) for part in range(2))
-    beliefs = _td_vae if name == "TD-VAE" else _next_step
-    known, new = beliefs(train[0], test[0], given, seed)
-    right = tuple(_read(known[:, step], new[:, step], train[1], test[1]) for step in _READ)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"settings": settings, "right": right}), encoding="utf-8")
-    return right
+    def measure() -> dict[str, Any]:
+        import torch
+
+        torch.set_num_threads(given.threads)
+        train, test = (changing(given.examples, 2 * seed + part) for part in range(2))
+        beliefs = _td_vae if name == "TD-VAE" else _next_step
+        known, new = beliefs(train[0], test[0], given, seed)
+        return {"right": [_read(known[:, at], new[:, at], train[1], test[1]) for at in _READ]}
+
+    return tuple(kept(path, settings, measure)["right"])
 
 
 def changing(n: int, seed: int) -> tuple[Any, Any]:

@@ -9,6 +9,8 @@ training images. *Copies* are samples nearer to a training image than 99 % of te
 log p(x) is by annealed importance sampling of some test images under the same declared noise around
 the decoder's mean for both, since a generator by itself has no density: it is a number about that
 model with that noise. Stability is the spread over seeds, and how many runs came to their end.
+
+What each run measured is kept beside the table: begun again, the benchmark goes on with the others.
 """
 
 from __future__ import annotations
@@ -16,14 +18,16 @@ from __future__ import annotations
 import contextlib
 import math
 import statistics
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from . import options
+from .kept import kept
 from .machine import describe
 from .rows import image_rows
 from .tables import command_line, table, write
@@ -66,8 +70,10 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--ais-steps", type=int, default=1000, help="temperatures")
     found.add_argument("--noise-std", type=float, default=0.1, help="declared, of pixels in [0, 1]")
     found.add_argument("--limit", type=int, default=20_000, help="images of each set")
+    found.add_argument("--kept", type=Path, help="folder of what runs measured (default: in --out)")
     options.add_runs(found)
     given = found.parse_args(argv)
+    given.kept = given.kept or given.out / "vae_against_gan"
     with options.runs_of(given) as folder:
         return _all(given, folder, argv)
 
@@ -75,23 +81,29 @@ def main(argv: Sequence[str]) -> int:
 def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:
     from lowerbound.training.engine import versions
 
-    began = time.monotonic()
     text = [__doc__.partition("\n\n")[2].strip()]
     shown: dict[str, np.ndarray] = {}
     for which in given.sets:
         measured: dict[str, list[dict[str, float]]] = {}
         about: dict[str, Any] = {}
         for name in MODELS:
-            measured[name] = []
-            for seed in range(given.seeds):
-                run = _trained(folder / f"{which}-{name}-{seed}", which, name, seed, given)
-                if run is None:
-                    print(f"  {which} {name} {seed}: came to no end", flush=True)
+            tasks = [(f"{which}-{name}-{seed}", seed) for seed in range(given.seeds)]
+            for stem, seed in tasks:
+                path = given.kept / f"{stem}.json"
+                told = kept(
+                    path,
+                    _settings(given),
+                    partial(_one, folder / stem, path, which, name, seed, given),
+                )
+                if told["values"] is None:
+                    print(f"  {stem}: came to no end", flush=True)
                     continue
-                values, about, images = _measured(run, given)
-                measured[name].append(values)
+                measured.setdefault(name, []).append(told["values"])
+                about = told["about"]
+                strip = np.asarray(Image.open(path.with_suffix(".png")).convert("RGB"))
+                images = strip.reshape(strip.shape[0], _SHOWN, -1, 3).transpose(1, 3, 0, 2) / 255.0
                 shown.setdefault(f"{which}, {name}", images)
-                print(f"  {which} {name} {seed}: FID {values['fid']:.2f}", flush=True)
+                print(f"  {stem}: FID {told['values']['fid']:.2f}", flush=True)
         text += [f"## {which}", _table(measured, about.get("real", {}), given.seeds)]
         text += [f"Features: {about.get('features', '–')}."]
     given.out.mkdir(parents=True, exist_ok=True)
@@ -100,7 +112,7 @@ def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:
         "![samples](vae_against_gan.png)\n\nThe first samples of the first seed.",
         f"{given.minutes:g} minutes for each run; {given.seeds} seeds; log p(x) of {given.ais} "
         f"test images, noise of standard deviation {given.noise_std:g}, {given.ais_steps:,} "
-        f"temperatures; {(time.monotonic() - began) / 60:.0f} minutes in all.",
+        "temperatures.",
     ]
     write(
         "vae_against_gan",
@@ -113,11 +125,29 @@ def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:
     return 0
 
 
+def _settings(given: Any) -> dict[str, Any]:
+    """What the numbers depend on."""
+    names = ("minutes", "size", "channels", "count", "ais", "ais_steps", "noise_std", "limit")
+    return {name: getattr(given, name) for name in names}
+
+
+def _one(folder: Path, path: Path, which: str, name: str, seed: int, given: Any) -> dict[str, Any]:
+    """What a run measures, for its file, with its first samples beside that."""
+    run = _trained(folder, which, name, seed, given)
+    if run is None:
+        return {"values": None}
+    values, about, images = _measured(run, given)
+    strip = np.concatenate(list(np.rint(255.0 * images).astype(np.uint8)), 2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.squeeze(strip.transpose(1, 2, 0))).save(path.with_suffix(".png"))
+    return {"values": values, "about": about}
+
+
 def _table(measured: dict[str, list[dict[str, float]]], real: dict[str, float], seeds: int) -> str:
     rows: list[list[Any]] = []
     for key, text, times, digits in ROWS:
         cells = []
-        for runs in measured.values():
+        for runs in (measured.get(name, []) for name in MODELS):
             values = [times * run[key] for run in runs if math.isfinite(run.get(key, math.nan))]
             cells.append(_shown(values, digits))
         if any(cell != "–" for cell in cells):
@@ -125,9 +155,9 @@ def _table(measured: dict[str, list[dict[str, float]]], real: dict[str, float], 
             rows.append(
                 [text, *cells, None if of_real is None else f"{times * of_real:.{digits}f}"]
             )
-    rows.append(["runs that came to their end", *(f"{len(r)}/{seeds}" for r in measured.values())])
-    rows[-1].append(None)
-    return table(["", *measured, "real"], rows)
+    ended = [f"{len(measured.get(name, []))}/{seeds}" for name in MODELS]
+    rows.append(["runs that came to their end", *ended, None])
+    return table(["", *MODELS, "real"], rows)
 
 
 def _trained(path: Path, which: str, name: str, seed: int, given: Any) -> Any:
