@@ -55,9 +55,10 @@ def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:
         errors, alone, steps = [], [], []
         for seed in range(given.seeds):
             of_classes = {"latent_dim": 10, "supervision": "classes", "labelled": count}
+            of_classes |= {"labelled_seed": seed}
             run = _trained(folder / f"{count}-{seed}", given, seed, **of_classes)
             errors.append(100 * _error(run))
-            alone.append(100 * _beside(run, count))
+            alone.append(100 * _beside(run, count, seed))
             steps.append(run.info["status"]["step"])
             print(f"  {count} labels, seed {seed}: {errors[-1]:.2f} %", flush=True)
         published = PUBLISHED.get(count, "–")
@@ -134,7 +135,7 @@ def _error(run: Any) -> float:
     return float((told.numpy() != labels).mean())
 
 
-def _beside(run: Any, count: int) -> float:
+def _beside(run: Any, count: int, seed: int) -> float:
     """The error of a classifier that sees the labelled images alone."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -143,10 +144,10 @@ def _beside(run: Any, count: int) -> float:
     from lowerbound.networks import MLP
 
     data = run.data()
-    chosen = balanced(data.train.labels, count)
+    chosen = balanced(data.train.labels, count, seed)
     x = data.train.stored(torch.from_numpy(chosen)).float() / 255.0
     labels = torch.from_numpy(np.asarray(data.train.labels)[chosen])
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     network = MLP(x.shape[1:], (int(labels.max()) + 1,), hidden=run.info["arguments"]["hidden"])
     optimizer = torch.optim.Adam(network.parameters(), 3e-4)
     for _ in range(600):

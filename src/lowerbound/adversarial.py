@@ -50,6 +50,16 @@ def discriminator_loss(real: Tensor, fake: Tensor, kind: Loss = "non-saturating"
     return fake - real
 
 
+def boundary(kind: Loss = "non-saturating") -> float | None:
+    """The logit above which an example is taken for data; None where logits have no zero: the
+    Wasserstein loss is the same of a critic plus any constant.
+
+    >>> boundary("least-squares"), boundary("wasserstein")
+    (0.5, None)
+    """
+    return {"least-squares": 0.5, "wasserstein": None}.get(kind, 0.0)
+
+
 def generator_loss(fake: Tensor, kind: Loss = "non-saturating") -> Tensor:
     """The generator's loss.
 

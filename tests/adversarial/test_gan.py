@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 import pytest
 import torch
 
 import lowerbound
-from lowerbound.adversarial import discriminator_loss
+from lowerbound.adversarial import Loss, discriminator_loss
 from lowerbound.data.spec import DataSpec
 from lowerbound.errors import LowerboundError
 from lowerbound.models.discriminator import Discriminator
@@ -66,6 +67,39 @@ def test_the_discriminator_phase_is_its_loss_on_data_and_samples() -> None:
     torch.testing.assert_close(terms.loss, expected.mean())
     right = ((real_logit > 0).float() + (fake_logit < 0).float()) / 2
     assert torch.equal(terms.parts["accuracy"], right)
+
+
+@pytest.mark.parametrize("apart", [2.0, 6.0])
+@pytest.mark.parametrize("loss", ["non-saturating", "least-squares", "hinge"])
+def test_the_share_told_apart_is_that_of_the_best_discriminator(apart: float, loss: Loss) -> None:
+    """Of N(0, 1) and N(s, 1) the best one is right where its argument is on its side of s / 2."""
+    data, samples = torch.randn(100_000), apart + torch.randn(100_000)
+
+    def logit(x: torch.Tensor) -> torch.Tensor:
+        ratio = apart * (apart / 2 - x)
+        if loss == "least-squares":
+            return ratio.sigmoid()
+        return ratio if loss == "non-saturating" else ratio.sign()
+
+    right = 0.5 * (1 + math.erf(apart / 2 / math.sqrt(2)))
+    told = players.told_apart(logit(data), logit(samples), loss)
+    assert float(told["accuracy"].mean()) == pytest.approx(right, abs=0.005)
+    fooled = players.taken(logit(samples), loss)["fooled"].mean()
+    assert float(fooled) == pytest.approx(1 - right, abs=0.005)
+
+
+def test_a_wasserstein_critic_has_no_share_told_apart() -> None:
+    """It is the same critic plus any constant."""
+    logits = torch.randn(2, 10)
+    assert set(players.told_apart(*logits, "wasserstein")) == {"real_logit", "fake_logit"}
+    assert players.taken(logits[0], "wasserstein") == {}
+
+
+def test_a_game_is_not_stopped_by_its_players_losses() -> None:
+    """The loss of a discriminator is least where the generator is worst."""
+    data = lowerbound.load({"train": torch.randn(200, 2).numpy()}, validation_fraction=0.2)
+    with pytest.raises(LowerboundError, match=r"patience 3: .* 'discriminator' and 'generator'"):
+        lowerbound.train(data, "gan", steps=20, patience=3, progress=False, compile="no")
 
 
 def test_a_projection_discriminator_differs_between_classes_by_its_features() -> None:

@@ -18,7 +18,7 @@ class Verdict(NamedTuple):
     """What a discriminator says.
 
     Args:
-        logit: above 0 where it takes an example for data, ``(N,)``.
+        logit: the higher, the more it takes an example for data, ``(N,)``.
         classes: logits of the class, ``(N, K)``, of an auxiliary classifier; else None.
     """
 

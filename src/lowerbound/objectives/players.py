@@ -10,7 +10,15 @@ from torch.distributions import Distribution
 from torch.nn.functional import cross_entropy
 
 from .. import noise
-from ..adversarial import Loss, Penalty, discriminator_loss, generator_loss, lipschitz, r1
+from ..adversarial import (
+    Loss,
+    Penalty,
+    boundary,
+    discriminator_loss,
+    generator_loss,
+    lipschitz,
+    r1,
+)
 from ..bounds import Terms, check_event
 
 
@@ -61,8 +69,10 @@ def discriminator(
         class_weight: of the auxiliary classifier's cross-entropy.
 
     Returns:
-        loss; parts ``accuracy``, the share told apart; ``real_logit`` and ``fake_logit``;
-        ``penalty``, unweighted; ``class_loss``, nats, of an auxiliary classifier.
+        loss; parts ``accuracy``, the share told apart, where the loss has a boundary
+        (`lowerbound.adversarial.boundary`); ``real_logit`` and ``fake_logit``; ``penalty``,
+        unweighted; ``class_loss``, nats, of an auxiliary classifier, which learns of data alone
+        (the paper's discriminator learns of samples, too).
 
     References:
         Goodfellow et al. 2014, arXiv 1406.2661; Odena, Olah & Shlens 2017, AC-GAN, arXiv 1610.09585
@@ -74,8 +84,7 @@ def discriminator(
     of_real, of_fake = model.judge(x, *context), model.judge(fake, *context)
     real_logit, fake_logit = of_real.logit, of_fake.logit
     values = discriminator_loss(real_logit, fake_logit, loss)
-    right = ((real_logit > 0).to(x.dtype) + (fake_logit < 0).to(x.dtype)) / 2
-    parts = {"accuracy": right, "real_logit": real_logit, "fake_logit": fake_logit}
+    parts = told_apart(real_logit, fake_logit, loss)
     if of_real.classes is not None:
         assert of_fake.classes is not None
         wrong = cross_entropy(of_real.classes, context[0], reduction="none")
@@ -113,11 +122,26 @@ def generator(
         class_weight: of the auxiliary classifier's cross-entropy.
 
     Returns:
-        loss; part ``fooled``, the share of samples taken for data.
+        loss; part ``fooled``, the share of samples taken for data, where the loss has a boundary.
     """
     fake = model.decode(model.draw(len(x), *context), *context).mean
     judged = model.judge(fake, *context)
     values = generator_loss(judged.logit, loss)
     if judged.classes is not None:
         values = values + class_weight * cross_entropy(judged.classes, context[0], reduction="none")
-    return Terms(values.mean(), {"fooled": (judged.logit > 0).to(x.dtype).detach()})
+    return Terms(values.mean(), taken(judged.logit, loss))
+
+
+def told_apart(real_logit: Tensor, fake_logit: Tensor, loss: Loss) -> dict[str, Tensor]:
+    """What is told of a discriminator's logits, (B,) each: parts by name."""
+    parts = {"real_logit": real_logit, "fake_logit": fake_logit}
+    if (middle := boundary(loss)) is None:
+        return parts
+    right = (real_logit > middle).to(real_logit) + (fake_logit < middle).to(real_logit)
+    return {"accuracy": right / 2, **parts}
+
+
+def taken(logit: Tensor, loss: Loss) -> dict[str, Tensor]:
+    """What is told of the logits of samples, (B,): ``fooled``, or nothing."""
+    middle = boundary(loss)
+    return {} if middle is None else {"fooled": (logit > middle).to(logit).detach()}

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from ..adversarial import Loss, discriminator_loss, generator_loss, r1
 from ..bounds import Terms, check_event
 from ..collectives import gather
+from .players import taken, told_apart
 
 Stage = Literal[0, 1]
 
@@ -97,11 +98,9 @@ def discriminator(
     if mismatched:
         pairs = discriminator_loss(real_logit, wrong_logit, loss)
         values = torch.where(differ, 0.5 * (values + pairs), values)
-    right = ((real_logit > 0).to(x.dtype) + (fake_logit < 0).to(x.dtype)) / 2
     # Where the sentences are the same neither is the higher one.
     higher = torch.where(differ, (real_logit > wrong_logit).to(x.dtype), 0.5)
-    parts = {"accuracy": right, "matching": higher}
-    parts |= {"real_logit": real_logit, "fake_logit": fake_logit}
+    parts = {**told_apart(real_logit, fake_logit, loss), "matching": higher}
     if weight:
         steep = r1(lambda at: judge.logits(at, features)[0], real)
         values = values + weight * steep
@@ -140,5 +139,5 @@ def generator(
     fake, rate = model.paint(model.draw(len(x), sentences), features, stage)
     (logit,) = model.judges[stage].logits(fake, features)
     values = generator_loss(logit, loss) + weight * rate
-    parts = {"fooled": (logit > 0).to(x.dtype), "augmentation_rate": rate}
+    parts = {**taken(logit, loss), "augmentation_rate": rate}
     return Terms(values.mean(), {name: value.detach() for name, value in parts.items()})

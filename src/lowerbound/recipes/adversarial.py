@@ -70,7 +70,8 @@ def gan(
             default 1, and 5 for data that are no images.
         generator_rate: the generator's, likewise.
         network: generator and discriminator; auto takes mlp for small data, else conv, which is
-            residual; dcgan is the paper's.
+            residual; dcgan is strided, as in Radford et al.
+            2016 (theirs has norm batch).
         hidden: widths of hidden layers from the data to the features, which the generator mirrors;
             by default the network's own, and three of 128 for data that are no images.
         activation: nonlinearity; by default the network's own.
@@ -222,11 +223,19 @@ def _game(
         class_weight=class_weight,
     )
     second = partial(players.generator, loss=loss, class_weight=class_weight)
+    tell, make = rates
     return Built(
         model,
         [
-            Phase("discriminator", first, [tells], learning_rate=rates[0]),
-            Phase("generator", second, [makes], every=discriminator_steps, learning_rate=rates[1]),
+            Phase("discriminator", first, [tells], learning_rate=tell, player=True),
+            Phase(
+                "generator",
+                second,
+                [makes],
+                every=discriminator_steps,
+                learning_rate=make,
+                player=True,
+            ),
         ],
     )
 

@@ -171,6 +171,7 @@ def factor_vae(
                 factor_discriminator,
                 [model.discriminator],
                 learning_rate=discriminator_rate,
+                player=True,
             ),
         ],
     )

@@ -154,8 +154,8 @@ def adversarial_autoencoder(
         )
     phases = [
         Phase("reconstruction", matched.reconstruction, [encode, decode]),
-        Phase("critic", matched.critic, critics, learning_rate=critic_rate),
-        Phase("matching", matched.matching, [encode]),
+        Phase("critic", matched.critic, critics, learning_rate=critic_rate, player=True),
+        Phase("matching", matched.matching, [encode], player=True),
     ]
     if classes:
         few = None if labelled is None else _few(labelled, labelled_seed)
@@ -297,9 +297,15 @@ def vae_gan(
                 matched.feature_discriminator,
                 [tells],
                 learning_rate=discriminator_rate,
+                player=True,
             ),
-            Phase("encoder", matched.feature_bound, [of_codes, encode]),
-            Phase("decoder", partial(matched.feature_generator, weight=feature_weight), [decode]),
+            Phase("encoder", matched.feature_bound, [of_codes, encode], player=True),
+            Phase(
+                "decoder",
+                partial(matched.feature_generator, weight=feature_weight),
+                [decode],
+                player=True,
+            ),
         ],
     )
 

@@ -167,11 +167,16 @@ def stack_gan(
             mismatched=mismatched,
         )
         make = partial(stacked.generator, stage=stage, loss=loss, weight=augmentation_weight)
-        player = [model.judges[stage]]
-        rate = discriminator_rate
         phases += [
-            Phase(f"{name}-discriminator", tell, player, learning_rate=rate, window=window),
-            Phase(f"{name}-generator", make, [model.generators[stage]], window=window),
+            Phase(
+                f"{name}-discriminator",
+                tell,
+                [model.judges[stage]],
+                learning_rate=discriminator_rate,
+                window=window,
+                player=True,
+            ),
+            Phase(f"{name}-generator", make, [model.generators[stage]], window=window, player=True),
         ]
     return Built(model, phases)
 

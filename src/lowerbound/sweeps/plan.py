@@ -25,7 +25,10 @@ Direction = Literal["maximize", "minimize"]
 #: Numbers that can always be asked for: measured on validation data when a trial has ended.
 MEASURED = ("log_likelihood", "bound", "squared_error", "rate", "distortion")
 #: Numbers of which more is better.
-RISE = ("log_likelihood", "bound", "iwae", "gain", "usage", "perplexity", "explained_variance")
+RISE = (
+    "log_likelihood", "bound", "iwae", "gain", "usage", "perplexity", "explained_variance", "modes",
+    "in_modes",
+)  # fmt: skip
 _VALIDATION = 0.1
 
 
@@ -163,7 +166,7 @@ def _check_numbers(
 
     One model is built with the first values, and one for each likelihood that is varied.
     """
-    if best not in ("log_likelihood", "bits_per_dim", "bound"):
+    if best not in ("log_likelihood", "bits_per_dim", "bound", "loss"):
         return  # training may report it: that is known when the first trial has ended
     source, loaded = data
     first = {e.key: e.values[0] if isinstance(e, Choices) else e.low for e in space}
@@ -176,9 +179,13 @@ def _check_numbers(
         training, _, arguments = _sort(source, function, {**fixed, **nested(values, fixed)})
         arguments = getattr(function, "settled", dict)(arguments)
         try:
-            model = _build(function, loaded, arguments, resolve(training)["seed"]).model
+            built = _build(function, loaded, arguments, resolve(training)["seed"])
         except LowerboundError:
             continue  # values that do not fit one another: the trial will say so
+        if best == "loss":
+            _refuse_players(what, built.phases)
+            continue
+        model = built.model
         there, why = numbers_of(model, loaded.spec)
         if why is None or best in there or hasattr(model, "evidence"):
             continue
@@ -188,6 +195,18 @@ def _check_numbers(
         raise LowerboundError(
             f"--best {best}: recipe {what}{given} has no such number ({why}); it has {known}: "
             f"{instead}"
+        )
+
+
+def _refuse_players(what: str, phases: Sequence[Any]) -> None:
+    """Refuse a loss that is the less the worse the other player is."""
+    names = [phase.name for phase in phases if getattr(phase, "player", False)]
+    if names and len(names) == len(phases):
+        raise LowerboundError(
+            f"--best loss: recipe {what} is a game, in which the loss of one player "
+            f"({' or '.join(names)}) says how badly the other plays; pass one that says how good "
+            "the samples are: in_modes of data with known modes, or compare finished runs by "
+            "evaluate --metrics samples"
         )
 
 

@@ -84,6 +84,7 @@ class _Loop:
         self.options, self.folder = stepper.options, stepper.folder
         self.processes = stepper.processes
         options = self.options
+        _refuse_patience(options["patience"], [step.phase for step in stepper.steps])
         self.held_out = HeldOutSet(
             data,
             stepper.prepare,
@@ -232,7 +233,9 @@ class _Loop:
         progress = self.stepper.clock().progress
         if any(phase.window[0] > progress for phase in phases):
             return 0.0, False
-        last = [phase for phase in phases if phase.window[1] == 1.0]
+        last = [phase for phase in phases if phase.window[1] == 1.0 and not phase.player]
+        if not last:
+            return 0.0, False  # a game: who of its players is ahead says nothing of the model
         if len(last) < len(phases):
             theirs = tuple(f"{phase.name}/" for phase in last)
             values = {name: value for name, value in values.items() if name.startswith(theirs)}
@@ -245,6 +248,16 @@ class _Loop:
             self.state.save(self.folder)
             self.stepper.saved_at = self.state.step
             yield Checkpointed(self.state.step)
+
+
+def _refuse_patience(patience: int | None, phases: Sequence[Phase]) -> None:
+    """Refuse to stop a game by losses of its players: the least is where the other fails."""
+    if patience is not None and not any(p.window[1] == 1.0 and not p.player for p in phases):
+        names = " and ".join(f"'{p.name}'" for p in phases if p.window[1] == 1.0)
+        raise LowerboundError(
+            f"patience {patience}: expected a loss that falls as the model gets better, came those "
+            f"of players, {names}; leave it out, and choose how long with --steps or --minutes"
+        )
 
 
 def _score(values: Mapping[str, float]) -> float:

@@ -47,6 +47,8 @@ class Phase:
             change parameters that the phase moves, and buffers.
         among: ``among(split) -> positions`` (N,) of the training examples that the phase is done
             on, in an order of their own: the few that have labels, say; None for all.
+        player: whether the loss is that of a player in a game, or in units that one moves: it
+            tells how the other plays, not how good the model is, so nothing is decided by it.
 
     Raises:
         LowerboundError: a window that is no part of the run, or an upkeep in no number of steps.
@@ -61,6 +63,7 @@ class Phase:
     window: tuple[float, float] = (0.0, 1.0)
     upkeep: tuple[int, Callable[..., None]] | None = None
     among: Callable[[Any], Any] | None = None
+    player: bool = False
 
     def __post_init__(self) -> None:
         begin, end = self.window

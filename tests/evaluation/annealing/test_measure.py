@@ -8,10 +8,12 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from lowerbound.data import Prepare, held_out, load
 from lowerbound.data.spec import DataSpec
 from lowerbound.distributions import Delta, Head, StandardNormal
 from lowerbound.distributions.masked import Masked
@@ -19,6 +21,7 @@ from lowerbound.errors import LowerboundError
 from lowerbound.evaluation import Ask, Evaluation, Store, evaluate
 from lowerbound.evaluation.annealing import Anneal, Noisy, RoundedNormal
 from lowerbound.models import LatentModel, LinearGaussian
+from lowerbound.training.units import known_log_jacobian
 
 QUICK = Anneal(steps=40, chains=64, leaps=2)
 
@@ -205,3 +208,29 @@ def test_bits_are_of_the_numbers_that_the_first_examples_miss(
     known = float(log_p_hidden(linear, x[:5], mask[:5]).mean()) - 1
     assert found.log_likelihood.value == pytest.approx(known, abs=0.1)
     assert found.log_likelihood.bits_per_dim == pytest.approx(-known / math.log(2), abs=0.15)
+
+
+@pytest.mark.parametrize("top", [3, 255])
+def test_a_declared_noise_is_the_same_whether_levels_were_spread_or_not(top: int) -> None:
+    stored = np.random.default_rng(0).integers(0, top + 1, (40, 6, 5), dtype=np.uint8)
+    stored[0, 0, :2] = 0, top
+    mean = torch.rand(40, 1, 6, 5, generator=torch.Generator().manual_seed(1)) * top
+    found = []
+    for likelihood in ("none", "gaussian"):
+        data = load({"train": stored, "test": stored}, likelihood=likelihood)
+        spec, prepare = data.spec, Prepare(data.spec)
+        # The mean of x whose stored values have this mean.
+        scale, half = float(spec.scale), 0.5 * float(spec.step)  # ty: ignore[invalid-argument-type]
+        loc = (mean + half * (spec.dequantize == "uniform")) / scale
+        torch.testing.assert_close(prepare.expected(loc), mean)
+        point = SimpleNamespace(mean=loc)
+        model = SimpleNamespace(decode=lambda z, point=point: point, event_shape=(1, 6, 5))
+        noise = Noisy(model, spec, 0.1).decode(torch.zeros(40, 2))
+        x = held_out(data.test, spec)
+        found.append(noise.log_prob(x) + known_log_jacobian(spec, data.test))
+        again = noise.sample((200,))  # on the levels, and about where the mean is
+        levels = prepare.restore(again)
+        torch.testing.assert_close(levels, levels.round(), rtol=0, atol=1e-4)
+        between = (mean > 0.3 * top) & (mean < 0.7 * top)
+        assert (levels.mean(0) - mean)[between].abs().max() < 0.1 * top
+    torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-3)

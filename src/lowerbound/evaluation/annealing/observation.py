@@ -26,34 +26,46 @@ class RoundedNormal(Located):
         sigma: of the normal, in units of x.
         levels: how many.
         event_rank: how many trailing dimensions are one datum.
+        spread: whether values are levels that were spread evenly over cells of [0, 1]
+            (dequantized): x of level k lies in [k, k + 1) / levels, loc is a mean of such, and
+            `log_prob` is the density, the level's probability by the width of its cell.
 
     >>> p = RoundedNormal(torch.full((4, 1), 0.4), 0.3, levels=4, event_rank=0)
     >>> bool(p.log_prob(torch.arange(4).view(-1, 1) / 3).exp().sum().isclose(torch.tensor(1.0)))
     True
     """
 
-    def __init__(self, loc: Tensor, sigma: float, levels: int, event_rank: int) -> None:
+    def __init__(
+        self, loc: Tensor, sigma: float, levels: int, event_rank: int, spread: bool = False
+    ) -> None:
         super().__init__(loc, event_rank)
-        self.sigma, self.levels = sigma, levels
+        self.sigma, self.levels, self.spread = sigma, levels, spread
 
     def elementwise(self) -> RoundedNormal:
         """The same with every place an event of its own."""
-        return RoundedNormal(self.loc, self.sigma, self.levels, 0)
+        return RoundedNormal(self.loc, self.sigma, self.levels, 0, self.spread)
+
+    def _level(self) -> Tensor:
+        """The mean of the normal in units of the greatest level."""
+        return (self.loc * self.levels - 0.5) / (self.levels - 1) if self.spread else self.loc
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Levels, ``(*sample_shape, *batch, *event)``."""
         with torch.no_grad():
             shape = (*sample_shape, *self.loc.shape)
-            x = self.loc + self.sigma * torch.randn(
+            x = self._level() + self.sigma * torch.randn(
                 shape, dtype=self.loc.dtype, device=self.loc.device
             )
             top = self.levels - 1
-            return (x.clamp(0, 1) * top).round() / top
+            level = (x.clamp(0, 1) * top).round()
+            return (level + torch.rand_like(level)) / self.levels if self.spread else level / top
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Nats, for values on the levels: ``(*lead, *event) -> (*lead,)``."""
         half = 0.5 / (self.levels - 1)
-        apart = value - self.loc
+        if self.spread:
+            value = (value * self.levels).floor().clamp(0, self.levels - 1) / (self.levels - 1)
+        apart = value - self._level()
         below, above = (apart - half) / self.sigma, (apart + half) / self.sigma
         # In the lower half of the normal, where its distribution function keeps its figures.
         flip = apart > 0
@@ -63,16 +75,20 @@ class RoundedNormal(Located):
         inner = whole + torch.log(-torch.expm1((part - whole).clamp(max=-1e-12)))
         outer = torch.where(first, torch.special.log_ndtr(above), torch.special.log_ndtr(-below))
         mass = torch.where(first | last, outer, inner)
-        return self._sum(mass)
+        return self._sum(mass + math.log(self.levels) if self.spread else mass)
 
 
 class Noisy(nn.Module):
     """A decoder's mean with a declared noise around it, as a likelihood.
 
+    Where data are levels the noise is rounded to them, whether the model saw them as they are or
+    spread over their cells: so models that were trained on either are given the same, and their
+    numbers can be held against each other.
+
     Args:
         model: has ``prior`` and ``decode``.
         spec: of the data.
-        sigma: standard deviation of the noise, in units of x.
+        sigma: standard deviation of the noise, in units of x (of levels, of their range).
 
     Raises:
         LowerboundError: data that have no such noise (binary ones, categories), or sigma ≤ 0.
@@ -90,7 +106,15 @@ class Noisy(nn.Module):
                 f"came {spec.support} data; train on others, say with --binarize none"
             )
         self.model, self.sigma = model, float(sigma)
-        self.levels = spec.levels if spec.support == "levels" else None
+        # Levels that were spread over cells of [0, 1]; standardized ones have no such cells.
+        self.spread = (
+            spec.dequantize == "uniform"
+            and spec.levels is not None
+            and isinstance(spec.scale, float | int)
+            and math.isclose(spec.scale, spec.levels * float(spec.step))  # ty: ignore[invalid-argument-type]
+            and spec.shift == spec.low
+        )
+        self.levels = spec.levels if spec.support == "levels" or self.spread else None
 
     @property
     def likelihood(self) -> nn.Module:
@@ -123,7 +147,7 @@ class Noisy(nn.Module):
         found = self.model.decode(z, *context)
         mean, rank = found.mean, len(self.event_shape)
         if self.levels is not None:
-            noise = RoundedNormal(mean, self.sigma, self.levels, rank)
+            noise = RoundedNormal(mean, self.sigma, self.levels, rank, self.spread)
         else:
             noise = DiagonalNormal(mean, mean.new_full((), math.log(self.sigma)), rank)
         return Masked(noise, found.observed, found.known) if isinstance(found, Masked) else noise

@@ -175,6 +175,19 @@ def nearest_of_parts(a: Array, parts: Iterable[Array], count: int = 1) -> tuple[
     return distances, which
 
 
+def limit(values: Array, share: float) -> float:
+    """Below which `share` of further values lies, in expectation, of values ``(N,)`` of the same
+    distribution; N + 1 at least 1 / share.
+
+    The usual quantile of 100 values has 2 % of others below its "1 %": this one counts the N + 1
+    places that a further value can take.
+
+    >>> float(limit(np.arange(1.0, 100.0), 0.01))
+    1.0
+    """
+    return float(np.quantile(values, share, method="weibull"))
+
+
 def mean_and_error(values: Array) -> tuple[float, float | None]:
     """Mean of ``(N,)`` and its standard error; None of a single value."""
     values = np.asarray(values, np.float64)

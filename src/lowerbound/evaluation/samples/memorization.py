@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import LowerboundError
-from .arrays import Array, Features, nearest, paired
+from .arrays import Array, Features, limit, nearest, paired
 from .coverage import Share
 
 _ERRORS = 4.0  # standard errors from which copies are told
@@ -101,9 +101,9 @@ def from_distances(
             f"expected at least {least} held-out examples for a quantile of {quantile:g}, came "
             f"{len(of_others)}; pass more of them, or a larger quantile"
         )
-    close = distances[:, 0] < np.quantile(of_others[:, 0], quantile)
+    close = distances[:, 0] < limit(of_others[:, 0], quantile)
     ratio = _ratio(distances)
-    alone = ratio < np.quantile(_ratio(of_others), quantile)
+    alone = ratio < limit(_ratio(of_others), quantile)
     shares = [_share(each, quantile, len(of_others)) for each in (close, alone)]
     beyond, error = shares[1].value - quantile, shares[1].standard_error
     copying = error is not None and beyond > max(_LEAST, _ERRORS * error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import LowerboundError
-from .arrays import Array, Features, blocks, mean_and_error, paired
+from .arrays import Array, Features, blocks, limit, mean_and_error, paired
 from .coverage import Share, radii
 
 _QUANTILE = 0.01
@@ -72,5 +72,5 @@ def artifacts(
             f"expected at least {1.0 / quantile:.0f} other real examples for a quantile of "
             f"{quantile:g}, came {len(others)}; pass more"
         )
-    limit = np.quantile(realism(real, others, neighbours=neighbours), quantile)
-    return Share(*mean_and_error(realism(real, samples, neighbours=neighbours) < limit))
+    least = limit(realism(real, others, neighbours=neighbours), quantile)
+    return Share(*mean_and_error(realism(real, samples, neighbours=neighbours) < least))
