@@ -210,6 +210,19 @@ def test_bits_are_of_the_numbers_that_the_first_examples_miss(
     assert found.log_likelihood.bits_per_dim == pytest.approx(-known / math.log(2), abs=0.15)
 
 
+def test_what_is_kept_of_one_noise_does_not_come_back_for_another(
+    linear: LinearGaussian, x: Tensor, tmp_path: Any
+) -> None:
+    found = []
+    for std, store in ((0.5, Store(tmp_path)), (1.0, Store(tmp_path)), (1.0, None)):
+        ask = Ask(QUICK, examples=4, noise_std=std, store=store)
+        torch.manual_seed(0)
+        annealing = evaluate(Generator(linear), spec_of(), x, samples=10, ais=ask).annealing
+        assert annealing is not None
+        found.append(annealing.log_likelihood.value)
+    assert found[1] == pytest.approx(found[2], abs=1e-9) and abs(found[0] - found[1]) > 0.1
+
+
 @pytest.mark.parametrize("top", [3, 255])
 def test_a_declared_noise_is_the_same_whether_levels_were_spread_or_not(top: int) -> None:
     stored = np.random.default_rng(0).integers(0, top + 1, (40, 6, 5), dtype=np.uint8)

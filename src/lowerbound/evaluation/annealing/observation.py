@@ -152,6 +152,10 @@ class Noisy(nn.Module):
             noise = DiagonalNormal(mean, mean.new_full((), math.log(self.sigma)), rank)
         return Masked(noise, found.observed, found.known) if isinstance(found, Masked) else noise
 
+    def extra_repr(self) -> str:
+        """The noise: what is kept of one must not come back for another."""
+        return self.said() + (" of levels spread over their cells" if self.spread else "")
+
     def said(self) -> str:
         """For the notes of every number that follows from it."""
         kind = "rounded normal" if self.levels is not None else "normal"
