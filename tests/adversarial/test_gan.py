@@ -238,6 +238,16 @@ def test_cutout_hides_a_rectangle_and_colour_keeps_what_it_says() -> None:
     torch.testing.assert_close(y[:, 0], y[:, 2])  # what has no colour gets none
 
 
+def test_images_in_zero_to_one_are_changed_as_the_papers_are() -> None:
+    """Its pixels lie in [-1, 1]: brightness by a quarter of the range, and what is hidden is grey."""
+    x = torch.rand(500, 3, 12, 16)
+    moved = (Augment(("colour",), unit=True)(x) - x).mean((1, 2, 3))
+    assert moved.abs().max() <= 0.25 and moved.std() == pytest.approx(0.5 / 12**0.5, abs=0.01)
+    y = Augment(("cutout",), unit=True)(x)
+    changed = (y - x).abs() > 1e-6
+    assert changed.any() and (y[changed] - 0.5).abs().max() < 1e-6
+
+
 def test_a_gradient_goes_through_augmentation() -> None:
     x = torch.rand(8, 3, 12, 12, requires_grad=True)
     (gradient,) = torch.autograd.grad(Augment()(x).square().sum(), x)

@@ -22,6 +22,8 @@ class Augment(nn.Module):
 
     Args:
         changes: which of :data:`CHANGES`, in this order.
+        unit: whether x lies in [0, 1]. It is changed as if in [-1, 1], the paper's units: brightness
+            by up to a quarter of the range, and what is left out is grey.
 
     Shape:
         ``(N, C, H, W)`` -> the same.
@@ -31,14 +33,15 @@ class Augment(nn.Module):
         arXiv 2006.10738
     """
 
-    def __init__(self, changes: Sequence[Change] = CHANGES) -> None:
+    def __init__(self, changes: Sequence[Change] = CHANGES, unit: bool = False) -> None:
         super().__init__()
-        self.changes = tuple(changes)
+        self.changes, self.unit = tuple(changes), unit
 
     def forward(self, x: Tensor) -> Tensor:
+        x = 2.0 * x - 1.0 if self.unit else x
         for change in self.changes:
             x = {"colour": _colour, "translation": _shift, "cutout": _cut}[change](x)
-        return x
+        return 0.5 * (x + 1.0) if self.unit else x
 
     def extra_repr(self) -> str:
         return ", ".join(self.changes)

@@ -212,7 +212,9 @@ def _game(
         tells,
         event_shape=data.event_shape,
         latent_shape=(latent_dim,),
-        augment=None if augment == "none" else Augment(CHANGES if augment == "all" else (augment,)),  # ty: ignore[invalid-argument-type]
+        augment=None
+        if augment == "none"
+        else Augment(CHANGES if augment == "all" else (augment,), unit=pixels),  # ty: ignore[invalid-argument-type]
         condition=condition,
     )
     first = partial(
