@@ -239,7 +239,7 @@ def test_cutout_hides_a_rectangle_and_colour_keeps_what_it_says() -> None:
 
 
 def test_images_in_zero_to_one_are_changed_as_the_papers_are() -> None:
-    """Its pixels lie in [-1, 1]: brightness by a quarter of the range, and what is hidden is grey."""
+    """Its pixels lie in [-1, 1]: brightness by a quarter of the range, hidden parts are grey."""
     x = torch.rand(500, 3, 12, 16)
     moved = (Augment(("colour",), unit=True)(x) - x).mean((1, 2, 3))
     assert moved.abs().max() <= 0.25 and moved.std() == pytest.approx(0.5 / 12**0.5, abs=0.01)

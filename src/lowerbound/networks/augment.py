@@ -22,7 +22,7 @@ class Augment(nn.Module):
 
     Args:
         changes: which of :data:`CHANGES`, in this order.
-        unit: whether x lies in [0, 1]. It is changed as if in [-1, 1], the paper's units: brightness
+        unit: whether x lies in [0, 1]. It is changed as in [-1, 1], the paper's units: brightness
             by up to a quarter of the range, and what is left out is grey.
 
     Shape:
