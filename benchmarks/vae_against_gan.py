@@ -1,6 +1,6 @@
 """VAE against GAN on MNIST and avatars: how stable, how sharp, how much of the data, how likely.
 
-Both have residual convolutional networks of the same width and are trained for the same time on one
+Both have convolutional networks of the same kind and width and are trained for the same time on one
 thread. The VAE has a Gaussian likelihood with the variance that is best for it, and is shown by its
 decoder's means; the GAN is non-saturating with R1. Samples are held against test images by features
 that are named below the table; *real* are as many training images in the samples' place.
@@ -64,6 +64,7 @@ def main(argv: Sequence[str]) -> int:
     found.add_argument("--seeds", type=int, default=5)
     found.add_argument("--sets", nargs="+", default=list(DATA), choices=DATA)
     found.add_argument("--size", type=int, default=32, help="pixels of an avatar's side")
+    found.add_argument("--network", choices=("conv", "dcgan"), default="conv", help="of both")
     found.add_argument("--channels", type=int, default=16)
     found.add_argument("--count", type=int, default=10_000, help="samples that are measured")
     found.add_argument("--ais", type=int, default=16, help="test images annealed; 0: none")
@@ -127,8 +128,8 @@ def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:
 
 def _settings(given: Any) -> dict[str, Any]:
     """What the numbers depend on."""
-    names = ("minutes", "size", "channels", "count", "ais", "ais_steps", "noise_std", "limit")
-    return {name: getattr(given, name) for name in names}
+    names = "minutes size network channels count ais ais_steps noise_std limit"
+    return {name: getattr(given, name) for name in names.split()}
 
 
 def _one(folder: Path, path: Path, which: str, name: str, seed: int, given: Any) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def _trained(path: Path, which: str, name: str, seed: int, given: Any) -> Any:
             out=path,
             progress=False,
             limit=given.limit,
-            network={"name": "conv", "channels": given.channels},
+            network={"name": given.network, "channels": given.channels},
             latent_dim=32,
             minutes=given.minutes,
             batch_size=64,
