@@ -369,3 +369,14 @@ def test_what_rises_is_maximized() -> None:
     for best in ("gain", "usage", "perplexity", "explained_variance", "bound"):
         assert plan_of("digits", "vq-vae", vary, {}, best, "auto", False).direction == "maximize"
     assert plan_of("digits", "vq-vae", vary, {}, "rate", "auto", False).direction == "minimize"
+
+
+def test_covered_modes_rise_and_a_players_loss_decides_nothing() -> None:
+    vary = {"latent_dim": [2, 4]}
+    for best in ("modes", "in_modes"):
+        found = plan_of("eight", "gan", vary, {"steps": 20}, best, "auto", False)
+        assert found.direction == "maximize"
+    with pytest.raises(LowerboundError, match=r"--best loss: recipe gan is a game"):
+        plan_of("eight", "gan", vary, {"steps": 20}, "loss", "auto", False)
+    found = plan_of("eight", "autoencoder", vary, {"steps": 20}, "loss", "auto", False)
+    assert found.direction == "minimize"
