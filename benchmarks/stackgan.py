@@ -20,7 +20,8 @@ from . import options
 from .machine import describe
 from .tables import command_line, table, write
 
-_HAIR = (0.04, 1.0)  # a bald man's sentences name no colour, and are not new
+_BALD = 0.04  # a length of hair below which none is drawn
+_HAIR = (_BALD, 1.0)  # a bald man's sentences name no colour, and are not new
 HELD: list[dict[str, Any]] = [
     {"red_hair": 1, "hair_length": _HAIR, "glasses": 1},
     {"blond_hair": 1, "hair_length": _HAIR, "beard": 1},
@@ -126,7 +127,7 @@ def truth(at: np.ndarray) -> dict[str, np.ndarray]:
     found["long hair"] = np.where(length > 0.6, 1, np.where(length < 0.31, 0, -1))
     found["smile"] = np.where(smile > 0.25, 1, np.where(smile < -0.25, 0, -1))
     colour = np.stack([a[f"{name}_hair"] for name in COLOURS]).argmax(0)
-    found["hair colour"] = np.where(length < 0.04, -1, colour)  # there is none to see
+    found["hair colour"] = np.where(length < _BALD, -1, colour)  # there is none to see
     return found
 
 

@@ -87,13 +87,14 @@ def test_scalars_are_the_learning_rate_and_two_corrections() -> None:
     assert adam.scalars(0.125).tolist() == pytest.approx([0.125, 0.125 / 0.75, 0.4375**-0.5])
 
 
+@pytest.mark.parametrize("beta1", [0.9, 0.5])  # the latter is looked at more often
 @pytest.mark.parametrize("compiled", [False, True])
 def test_moments_without_gradients_end_at_zero_and_never_as_denormal_numbers(
-    compiled: bool,
+    compiled: bool, beta1: float
 ) -> None:
     """On Intel's CPUs an update of denormal moments takes five times as long."""
     parameters = [nn.Parameter(torch.ones(64))]
-    adam = Adam(parameters)
+    adam = Adam(parameters, beta1=beta1)
     gradient = torch.zeros(64)
     gradient[:32] = 1.0
     update = torch.compile(adam.update, backend="eager") if compiled else adam.update
