@@ -52,19 +52,24 @@ def test_each_phase_leaves_the_other_player_alone(loss: str) -> None:
     assert not [p for p in model.prior.parameters() if p.requires_grad]
 
 
-def test_the_discriminator_phase_is_its_loss_on_data_and_samples() -> None:
+@pytest.mark.parametrize(("share", "steep_at"), [(1.0, 50), (0.25, 13)])
+def test_the_discriminator_phase_is_its_loss_on_data_and_samples(
+    share: float, steep_at: int
+) -> None:
+    """… with the slope's squared norm at so many of the data."""
     model, _ = built(VECTORS)
     x = torch.randn(50, 3)
     torch.manual_seed(3)
-    terms = players.discriminator(model, x, loss="non-saturating", penalty="r1", weight=0.7)
+    terms = players.discriminator(model, x, penalty="r1", weight=0.7, share=share)
     torch.manual_seed(3)
     fake = model.decode(model.draw(50)).mean.detach()
     real_logit, fake_logit = model.judge(x).logit, model.judge(fake).logit
     expected = discriminator_loss(real_logit, fake_logit)
-    at = x.clone().requires_grad_()
+    at = x[:steep_at].clone().requires_grad_()
     (steep,) = torch.autograd.grad(model.judge(at).logit.sum(), at)
-    expected = expected + 0.7 * steep.square().sum(1)
-    torch.testing.assert_close(terms.loss, expected.mean())
+    penalty = steep.square().sum(1).mean()
+    torch.testing.assert_close(terms.loss, expected.mean() + 0.7 * penalty)
+    assert float(terms.parts["penalty"].mean()) == pytest.approx(float(penalty), rel=1e-5)
     right = ((real_logit > 0).float() + (fake_logit < 0).float()) / 2
     assert torch.equal(terms.parts["accuracy"], right)
 
@@ -171,7 +176,7 @@ def test_a_diverged_player_is_named(tmp_path) -> None:
 
 
 def test_recipes_defaults_of_training_are_their_own_and_can_be_set() -> None:
-    assert trained_with(RECIPES["gan"])["learning_rate"] == 2e-4
+    assert trained_with(RECIPES["gan"])["learning_rate"] == 1e-3
     assert trained_with(RECIPES["vae"]) == {}
 
 
@@ -180,7 +185,7 @@ def test_help_shows_them(capsys) -> None:
 
     assert main(["train", "digits", "--recipe", "gan", "--help"]) == 0
     told = capsys.readouterr().out
-    assert "0.0002" in told and "0.999" in told
+    assert "0.001" in told and "0.999" in told
 
 
 @pytest.mark.parametrize(

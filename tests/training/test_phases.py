@@ -98,22 +98,27 @@ def test_clipping_is_torchs(numbers: Any, norm: float) -> None:
         torch.testing.assert_close(ours, parameter.grad)
 
 
-def test_averaged_weights_follow_their_recursion(numbers: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("decay", [0.9, 0.999])
+def test_averaged_weights_follow_their_recursion(
+    numbers: Any, tmp_path: Path, decay: float
+) -> None:
+    """Of weights t, t = 1, 2, … the average is behind by (t - 1) / 11 at first, then by d / (1 - d)
+    and what is left of the beginning, which decays by d."""
     model, phase = numbers
-    """a = 0.9 a + 0.1 w from zero on, divided by the sum of the weights so far, 1 - 0.9^t."""
-    state = TrainingState(model, [PhaseStep(model, phase, nn.Identity(), resolve({}))], ema=0.9)
-    total, generator = torch.zeros(3), torch.Generator().manual_seed(0)
-    for step in range(20):
-        weights = torch.randn(3, generator=generator)
+    state = TrainingState(model, [PhaseStep(model, phase, nn.Identity(), resolve({}))], ema=decay)
+    last, turn = 150, 91  # where 10 / (9 + t) falls to 1 - d = 0.1
+    for step in range(last):
         with torch.no_grad():
-            model.left[0].copy_(weights)
+            model.left[0].fill_(step + 1.0)
         state.step = step
         state.average()
-        total = 0.9 * total + 0.1 * weights
-    average = total / (1.0 - 0.9**20)
+    behind = (last - 1) / 11
+    if decay == 0.9:
+        behind = 9.0 + 0.9 ** (last - turn) * ((turn - 1) / 11 - 9.0)
+    average = torch.full((3,), last - behind)
     with state.shipped_weights():
         torch.testing.assert_close(model.left[0].detach(), average)
-    torch.testing.assert_close(model.left[0].detach(), weights)  # back again
+    torch.testing.assert_close(model.left[0].detach(), torch.full((3,), 150.0))  # back again
     state.save_weights(tmp_path)
     shipped, about = load_tensors(tmp_path / "weights.safetensors")
     torch.testing.assert_close(shipped["left.0"], average)

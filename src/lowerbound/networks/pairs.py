@@ -95,8 +95,9 @@ def conv_pair(
 
 def strided_pair(
     event_shape: Shape,
-    channels: int = 64,
+    channels: int = 32,
     norm: Norm = "group",
+    decoder_norm: Norm | None = None,
 ) -> Pair:
     """The networks of DCGAN: leaky ReLUs on the way down, ReLUs on the way up.
 
@@ -104,6 +105,7 @@ def strided_pair(
         event_shape: ``(C, H, W)`` of one image, H and W at least 6.
         channels: after the first convolution.
         norm: of feature maps.
+        decoder_norm: on the way up; by default the same.
 
     Raises:
         LowerboundError: the examples are no images of at least 6 x 6.
@@ -113,5 +115,5 @@ def strided_pair(
             f"network dcgan: expected images (channels, height >= 6, width >= 6), came examples of "
             f"shape {event_shape}; pass network conv or mlp"
         )
-    options = {"channels": channels, "norm": norm}
-    return Pair(partial(StridedEncoder, event_shape, **options), partial(StridedDecoder, **options))
+    encoder = partial(StridedEncoder, event_shape, channels=channels, norm=norm)
+    return Pair(encoder, partial(StridedDecoder, channels=channels, norm=decoder_norm or norm))

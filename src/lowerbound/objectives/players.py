@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import torch
@@ -55,6 +56,7 @@ def discriminator(
     penalty: Penalty = "none",
     weight: float | Tensor = 0.0,
     class_weight: float = 1.0,
+    share: float = 1.0,
 ) -> Terms:
     """The discriminator's phase: tell data from samples. It moves the discriminator alone.
 
@@ -67,6 +69,8 @@ def discriminator(
             samples.
         weight: of the penalty: γ/2 of r1, λ of wgan-gp.
         class_weight: of the auxiliary classifier's cross-entropy.
+        share: of the batch at which the slope is punished: its mean is without bias at any, and a
+            slope's own slope costs as much as the rest of a step.
 
     Returns:
         loss; parts ``accuracy``, the share told apart, where the loss has a boundary
@@ -91,17 +95,19 @@ def discriminator(
         values = values + class_weight * wrong
         parts["class_loss"] = wrong
     if penalty != "none":
+        some = slice(math.ceil(share * len(x)))
+        around = [each[some] for each in context]
 
         def logit(at: Tensor) -> Tensor:
-            return model.judge(at, *context).logit
+            return model.judge(at, *around).logit
 
         if penalty == "r1":
-            steep = r1(logit, x)
+            steep = r1(logit, x[some])
         else:
-            share = noise.uniform((len(x),), x.device).to(x.dtype)
-            steep = lipschitz(logit, x, fake, share)
-        values = values + weight * steep
-        parts["penalty"] = steep
+            between = noise.uniform((len(x[some]),), x.device).to(x.dtype)
+            steep = lipschitz(logit, x[some], fake[some], between)
+        values = values + weight * steep.mean()
+        parts["penalty"] = steep.mean().expand(len(x))
     return Terms(values.mean(), {name: value.detach() for name, value in parts.items()})
 
 

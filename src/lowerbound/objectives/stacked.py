@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -59,6 +60,7 @@ def discriminator(
     loss: Loss = "non-saturating",
     weight: float = 0.0,
     mismatched: bool = True,
+    share: float = 1.0,
 ) -> Terms:
     """A stage's discriminator: data with their own sentence, against samples, and against data with
     another example's sentence.
@@ -74,6 +76,7 @@ def discriminator(
         loss: see `lowerbound.adversarial.discriminator_loss`.
         weight: of r1, the squared slope at data: γ/2.
         mismatched: whether mismatched pairs count.
+        share: of the batch at which the slope is punished.
 
     Returns:
         loss; parts ``accuracy``, the share told apart, of data and samples; ``matching``, the share
@@ -102,9 +105,10 @@ def discriminator(
     higher = torch.where(differ, (real_logit > wrong_logit).to(x.dtype), 0.5)
     parts = {**told_apart(real_logit, fake_logit, loss), "matching": higher}
     if weight:
-        steep = r1(lambda at: judge.logits(at, features)[0], real)
+        some = slice(math.ceil(share * len(x)))
+        steep = r1(lambda at: judge.logits(at, features[some])[0], real[some]).mean()
         values = values + weight * steep
-        parts["penalty"] = steep
+        parts["penalty"] = steep.expand(len(x))
     return Terms(values.mean(), {name: value.detach() for name, value in parts.items()})
 
 

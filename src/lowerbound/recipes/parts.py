@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..networks import Pair
     from ..training.phase import ClosedForm, Phase
 
+_LEAST_STRIDED = 12  # pixels of a side from which players have strided networks
+
 
 class Built(NamedTuple):
     """What a recipe returns.
@@ -166,6 +168,25 @@ def networks_of(
         )
     levels = data.levels if data.support == "categories" else None
     return build("network", given, data.event_shape, levels=levels, rate=data.sample_rate)
+
+
+def game_networks_of(
+    data: DataSpec,
+    value: SlotValue,
+    hidden: tuple[int, ...] | None = None,
+    activation: str | None = None,
+) -> Pair:
+    """The networks of two players: auto takes strided ones for images, which have no hidden layers.
+
+    Theirs of samples are normalised over the batch, which keeps samples apart. A discriminator's
+    are not: its slope at an example is punished, and must not depend on the others.
+    """
+    image = data.kind == "image" and min(data.event_shape[1:]) >= _LEAST_STRIDED
+    strided = image and hidden is None and activation is None
+    given = resolve(value, "dcgan" if strided else data.network)
+    if isinstance(given, dict) and given["name"] == "dcgan" and "norm" not in given:
+        given = {"decoder_norm": "batch", **given}
+    return networks_of(data, given, hidden, activation)
 
 
 def encoder_of(data: DataSpec, coder: Pair, own: Any, family: Any, condition: Any = None) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from ..errors import LowerboundError
 from ..options import Slot, Span, trains
 from ..slots import SlotValue
-from .parts import Built, networks_of
+from .parts import Built, game_networks_of
 
 if TYPE_CHECKING:
     from ..data.spec import DataSpec
@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 
 _FEATURES = 256  # numbers that a discriminator's logit is a linear function of
 _LEAST, _SMALLEST_STRIDED = 4, 6
-# The text encoder learns a task of its own, at the rate of a classifier.
-_READING = 5.0
 
 
-@trains(learning_rate=2e-4, beta1=0.5, schedule="constant", ema=0.995, batch_size=64)
+@trains(learning_rate=1e-3, beta1=0.5, ema=0.995, batch_size=64)
 def stack_gan(
     data: DataSpec,
     *,
@@ -39,6 +37,7 @@ def stack_gan(
     mismatched: bool = True,
     joins: Literal["projection", "concatenation"] = "projection",
     penalty_weight: Annotated[float, Span(min=0)] = 0.5,
+    penalty_share: Annotated[float, Span(min=0, max=1, open=True)] = 0.25,
     discriminator_rate: Annotated[float, Span(min=0, open=True)] = 1.0,
     network: Annotated[SlotValue, Slot("network")] = "auto",
     channels: Annotated[int, Span(min=1, unit="channels")] = 32,
@@ -66,6 +65,7 @@ def stack_gan(
         joins: how a discriminator is told the sentence: by an inner product with what it sees, or
             beside it (the paper's).
         penalty_weight: of the squared slope of a discriminator at data (r1, γ/2); 0 for none.
+        penalty_share: of each batch at which it is punished.
         discriminator_rate: the discriminators' learning rate, as a multiple of the run's.
         network: of the first stage and of both discriminators; auto takes dcgan for sides of 12 and
             more, else mlp.
@@ -110,7 +110,7 @@ def stack_gan(
         value: SlotValue = network
         if network == "auto":
             value = {"name": "dcgan", "channels": channels} if strided else "mlp"
-        return networks_of(spec, value, None, None)
+        return game_networks_of(spec, value)
 
     def augmented() -> Augmentation:
         return Augmentation(features, condition_dim, augmentation)
@@ -152,8 +152,7 @@ def stack_gan(
     if look is not None:
         moves: list[Any] = [read, look]
         window = (0.0, begin)
-        reading = Phase("text", stacked.contrastive, moves, learning_rate=_READING, window=window)
-        phases.append(reading)
+        phases.append(Phase("text", stacked.contrastive, moves, window=window))
     stages: list[tuple[Stage, str, tuple[float, float]]] = [
         (0, "small", (begin, stage_until)),
         (1, "large", (stage_until, 1.0)),
@@ -165,6 +164,7 @@ def stack_gan(
             loss=loss,
             weight=penalty_weight,
             mismatched=mismatched,
+            share=penalty_share,
         )
         make = partial(stacked.generator, stage=stage, loss=loss, weight=augmentation_weight)
         phases += [

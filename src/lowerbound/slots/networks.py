@@ -118,8 +118,9 @@ def video(
 def dcgan(
     event_shape: tuple[int, ...],
     *,
-    channels: Annotated[int, Span(min=1, unit="channels")] = 64,
+    channels: Annotated[int, Span(min=1, unit="channels")] = 32,
     norm: Literal["group", "batch", "none"] = "group",
+    decoder_norm: Literal["group", "batch", "none"] | None = None,
 ) -> Pair:
     """The networks of DCGAN, for images of any size: strided convolutions, no residuals.
 
@@ -128,13 +129,14 @@ def dcgan(
         channels: after the first convolution; doubled with each further one, up to eight times.
         norm: of feature maps: over groups of channels of one example, over the batch (the paper's),
             or none.
+        decoder_norm: on the way up; by default the same, and of a GAN's generator batch.
 
     Reference:
         Radford, Metz & Chintala 2016, arXiv 1511.06434
     """
     from ..networks.pairs import strided_pair
 
-    return strided_pair(event_shape, channels, norm)
+    return strided_pair(event_shape, channels, norm, decoder_norm)
 
 
 BUILDERS: Builders = {"mlp": mlp, "conv": conv, "dcgan": dcgan, "wave": wave, "video": video}

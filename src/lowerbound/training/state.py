@@ -56,9 +56,10 @@ class TrainingState:
                     if number not in updated:
                         continue
                     count = step.optimizer.count
-                # The mean of the weights so far, not of zeros or of the initial ones with them: a
-                # function of the step, so that a resumed run averages alike.
-                weight = (1.0 - self.decay) / (1.0 - self.decay**count)
+                # Over the last tenth of the steps so far at most, for a short run is no mean of
+                # all that it has passed through; a function of the step, so that a resumed run
+                # averages alike.
+                weight = max(1.0 - self.decay, 10.0 / (9.0 + count))
                 average, live = self._average[self._part(number)], self._live[self._part(number)]
                 torch._foreach_lerp_(average, live, weight)  # ty: ignore[no-matching-overload]
 
