@@ -60,6 +60,20 @@ def boundary(kind: Loss = "non-saturating") -> float | None:
     return {"least-squares": 0.5, "wasserstein": None}.get(kind, 0.0)
 
 
+def told_apart(real: Tensor, fake: Tensor, middle: float = 0.0) -> Tensor:
+    """The share of an example and a sample that logits tell right, ``(B,)``: 0, 0.5 or 1.
+
+    Args:
+        real: logits of data, ``(B,)``.
+        fake: logits of samples, ``(B,)``.
+        middle: see :func:`boundary`.
+
+    >>> told_apart(torch.tensor([1.0, 2.0]), torch.tensor([-1.0, 3.0]))
+    tensor([1.0000, 0.5000])
+    """
+    return ((real > middle).to(real) + (fake < middle).to(real)) / 2
+
+
 def generator_loss(fake: Tensor, kind: Loss = "non-saturating") -> Tensor:
     """The generator's loss.
 

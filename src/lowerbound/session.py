@@ -90,6 +90,7 @@ def begin(
         "status": {"reason": "training", "step": 0, "seconds": 0.0},
         "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+    first = not path.parent.exists()
     run = Run.create(path, info, built, data)
     run.recipe = info["recipe"] if not own else None
     try:
@@ -97,6 +98,9 @@ def begin(
     except LowerboundError:
         if not (run.path / CHECKPOINT).exists():  # it never began
             run.discard()
+            if first:
+                with contextlib.suppress(OSError):
+                    path.parent.rmdir()
         raise
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_the_share_told_apart_is_that_of_the_best_discriminator(apart: float, lo
         return ratio if loss == "non-saturating" else ratio.sign()
 
     right = 0.5 * (1 + math.erf(apart / 2 / math.sqrt(2)))
-    told = players.told_apart(logit(data), logit(samples), loss)
+    told = players.seen(logit(data), logit(samples), loss)
     assert float(told["accuracy"].mean()) == pytest.approx(right, abs=0.005)
     fooled = players.taken(logit(samples), loss)["fooled"].mean()
     assert float(fooled) == pytest.approx(1 - right, abs=0.005)
@@ -96,15 +97,19 @@ def test_the_share_told_apart_is_that_of_the_best_discriminator(apart: float, lo
 def test_a_wasserstein_critic_has_no_share_told_apart() -> None:
     """It is the same critic plus any constant."""
     logits = torch.randn(2, 10)
-    assert set(players.told_apart(*logits, "wasserstein")) == {"real_logit", "fake_logit"}
+    assert set(players.seen(*logits, "wasserstein")) == {"real_logit", "fake_logit"}
     assert players.taken(logits[0], "wasserstein") == {}
 
 
-def test_a_game_is_not_stopped_by_its_players_losses() -> None:
-    """The loss of a discriminator is least where the generator is worst."""
+def test_a_game_is_not_stopped_by_its_players_losses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss of a discriminator is least where the generator is worst; nothing is left behind."""
+    monkeypatch.chdir(tmp_path)
     data = lowerbound.load({"train": torch.randn(200, 2).numpy()}, validation_fraction=0.2)
     with pytest.raises(LowerboundError, match=r"patience 3: .* 'discriminator' and 'generator'"):
         lowerbound.train(data, "gan", steps=20, patience=3, progress=False, compile="no")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_projection_discriminator_differs_between_classes_by_its_features() -> None:

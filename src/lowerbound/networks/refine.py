@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .conv import ResidualBlock
-from .dcgan import _down, _normalised, _up
+from .dcgan import _down, _up
 from .start import initialise_, output_
 
 _EDGE = 0.02  # how near to black and white a pixel comes before its logit is taken
@@ -19,7 +19,8 @@ class Refiner(nn.Module):
     """The second stage: what is added to the enlarged first image.
 
     The image goes down to half its sides, where the condition joins at every place, through
-    residual blocks, and up to twice them. The output starts as the enlarged image itself, and what
+    residual blocks, and up to twice them, normalised over the batch: without, the critic soon drove
+    such networks to ringing where eyes belong. The output starts as the enlarged image itself, and what
     the condition says is put right from there.
 
     Args:
@@ -64,7 +65,9 @@ class Refiner(nn.Module):
         self.join = nn.Linear(context, wide, bias=False)
         self.blocks = nn.Sequential(*[ResidualBlock(wide, "leaky-relu") for _ in range(blocks)])
         self.up = _up(wide, 2 * channels, (half[0], half[1]), (small[0], small[1]))
-        self.norm = nn.Sequential(*_normalised("group", 2 * channels))
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(n) for n in (2 * channels, wide, 2 * channels, channels)
+        )
         self.enlarge = _up(2 * channels, channels, (small[0], small[1]), self.size)
         self.end = output_(nn.Conv2d(channels, depth, 3, padding=1), gain=0.0)
         for part in (self.begin, self.down, self.blocks, self.up, self.enlarge, self.end):
@@ -73,11 +76,12 @@ class Refiner(nn.Module):
     def forward(self, image: Tensor, context: Tensor) -> Tensor:
         image = image.contiguous(memory_format=torch.channels_last)
         centred = 2.0 * image - 1.0 if self.unit else image
-        first = functional.leaky_relu(self.begin(centred), 0.2)
-        h = self.down(first) + self.join(context)[:, :, None, None]
+        begun, lowest, joined, highest = self.norms
+        first = functional.leaky_relu(begun(self.begin(centred)), 0.2)
+        h = lowest(self.down(first)) + self.join(context)[:, :, None, None]
         h = self.up(functional.leaky_relu(self.blocks(h), 0.2))
-        h = functional.leaky_relu(self.norm(h + first), 0.2)
-        h = self.end(functional.leaky_relu(self.enlarge(h), 0.2))
+        h = functional.leaky_relu(joined(h + first), 0.2)
+        h = self.end(functional.leaky_relu(highest(self.enlarge(h)), 0.2))
         large = functional.interpolate(image, self.size, mode="bilinear", align_corners=False)
         large = large.clamp(_EDGE, 1.0 - _EDGE).logit() if self.unit else large
         return (large + h).contiguous()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ..adversarial import discriminator_loss, generator_loss
+from ..adversarial import discriminator_loss, generator_loss, told_apart
 from ..bounds import LatentVariableModel, Terms, check_event, log_likelihood
 from ..distributions import has_closed_form, kl, sample_with_log_prob
 from .players import Judged
@@ -65,7 +65,7 @@ def critic(model: MatchedModel, x: Tensor, *context: Tensor) -> Terms:
         encoded, drawn = _codes(model, x, *context), model.draw(len(x), *context)
     real = model.judge_codes(drawn, *context).logit
     fake = model.judge_codes(encoded, *context).logit
-    right = ((real > 0).to(x.dtype) + (fake < 0).to(x.dtype)) / 2
+    right = told_apart(real, fake)
     loss = _whole(discriminator_loss(real, fake)).mean()
     return Terms(loss, {"accuracy": right.reshape(len(x), -1).mean(1).detach()})
 
@@ -166,7 +166,7 @@ def feature_discriminator(model: FeatureModel, x: Tensor, *context: Tensor) -> T
     real = model.judge(x, *context).logit
     fakes = [model.judge(each, *context).logit for each in (made, drawn)]
     loss = sum(discriminator_loss(real, fake) for fake in fakes) / 2
-    right = (real > 0).to(x.dtype) / 2 + sum((fake < 0).to(x.dtype) for fake in fakes) / 4
+    right = torch.stack([told_apart(real, fake) for fake in fakes]).mean(0)
     return Terms(torch.as_tensor(loss).mean(), {"accuracy": right.detach()})
 
 

@@ -19,6 +19,7 @@ from ..adversarial import (
     generator_loss,
     lipschitz,
     r1,
+    told_apart,
 )
 from ..bounds import Terms, check_event
 
@@ -88,7 +89,7 @@ def discriminator(
     of_real, of_fake = model.judge(x, *context), model.judge(fake, *context)
     real_logit, fake_logit = of_real.logit, of_fake.logit
     values = discriminator_loss(real_logit, fake_logit, loss)
-    parts = told_apart(real_logit, fake_logit, loss)
+    parts = seen(real_logit, fake_logit, loss)
     if of_real.classes is not None:
         assert of_fake.classes is not None
         wrong = cross_entropy(of_real.classes, context[0], reduction="none")
@@ -138,13 +139,12 @@ def generator(
     return Terms(values.mean(), taken(judged.logit, loss))
 
 
-def told_apart(real_logit: Tensor, fake_logit: Tensor, loss: Loss) -> dict[str, Tensor]:
+def seen(real_logit: Tensor, fake_logit: Tensor, loss: Loss) -> dict[str, Tensor]:
     """What is told of a discriminator's logits, (B,) each: parts by name."""
     parts = {"real_logit": real_logit, "fake_logit": fake_logit}
     if (middle := boundary(loss)) is None:
         return parts
-    right = (real_logit > middle).to(real_logit) + (fake_logit < middle).to(real_logit)
-    return {"accuracy": right / 2, **parts}
+    return {"accuracy": told_apart(real_logit, fake_logit, middle), **parts}
 
 
 def taken(logit: Tensor, loss: Loss) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from ..adversarial import Loss, discriminator_loss, generator_loss, r1
 from ..bounds import Terms, check_event
 from ..collectives import gather
-from .players import taken, told_apart
+from .players import seen, taken
 
 Stage = Literal[0, 1]
 
@@ -103,7 +103,7 @@ def discriminator(
         values = torch.where(differ, 0.5 * (values + pairs), values)
     # Where the sentences are the same neither is the higher one.
     higher = torch.where(differ, (real_logit > wrong_logit).to(x.dtype), 0.5)
-    parts = {**told_apart(real_logit, fake_logit, loss), "matching": higher}
+    parts = {**seen(real_logit, fake_logit, loss), "matching": higher}
     if weight:
         some = slice(math.ceil(share * len(x)))
         steep = r1(lambda at: judge.logits(at, features[some])[0], real[some]).mean()

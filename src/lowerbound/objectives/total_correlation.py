@@ -8,6 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from ..adversarial import told_apart
 from ..bounds import LatentVariableModel, Terms, check_event, elements
 from ..collectives import gather, is_distributed
 from ..distributions import DiagonalNormal, sample_with_log_prob
@@ -78,7 +79,7 @@ def factor_discriminator(model: DiscriminatedModel, x: Tensor, *context: Tensor)
         z = sample_with_log_prob(q)[0]
         shuffled = permute_dimensions(z)
     joint, product = model.discriminator(torch.cat([z, shuffled])).reshape(2, len(x))
-    right = ((joint > 0).to(z.dtype) + (product < 0).to(z.dtype)) / 2
+    right = told_apart(joint, product)
     return Terms(density_ratio_loss(joint, product), {"accuracy": right})
 
 
