@@ -19,9 +19,9 @@ class Refiner(nn.Module):
     """The second stage: what is added to the enlarged first image.
 
     The image goes down to half its sides, where the condition joins at every place, through
-    residual blocks, and up to twice them, normalised over the batch: without, the critic soon drove
-    such networks to ringing where eyes belong. The output starts as the enlarged image itself, and what
-    the condition says is put right from there.
+    residual blocks, and up to twice them, normalised over the batch: without, a critic soon drove
+    it to ringing where eyes belong. The output starts as the enlarged image itself, and what the
+    condition says is put right from there.
 
     Args:
         low: ``(C, h, w)`` of the small image.
