@@ -1,12 +1,12 @@
 """VAE against GAN on MNIST and avatars: how stable, how sharp, how much of the data, how likely.
 
 The VAE has residual convolutions of 16 channels, the GAN its recipe's strided ones of 32: of what
-was tried on avatars each does better with its own. Both are trained for the same time on one thread.
-The VAE has a Gaussian likelihood with the declared noise and is shown by its decoder's means; the
-GAN is non-saturating with R1. Samples are held against test images by features
-that are named below the table; *real* are as many training images in the samples' place.
-*Artifacts* are samples whose realism score (Kynkäänniemi et al. 2019) is below that of 99 % of
-training images. *Copies* are samples nearer to a training image than 99 % of test images are.
+was tried on avatars each does better with its own. Both are trained for the same time on one
+thread. The VAE has a Gaussian likelihood with the declared noise and is shown by its decoder's
+means; the GAN is non-saturating with R1. Samples are held against test images by features that are
+named below the table; *real* are as many training images in the samples' place. *Artifacts* are
+samples whose realism score (Kynkäänniemi et al. 2019) is below that of 99 % of training images.
+*Copies* are samples nearer to a training image than 99 % of test images are.
 log p(x) is by annealed importance sampling of some test images under the same declared noise around
 the decoder's mean for both, since a generator by itself has no density: it is a number about that
 model with that noise. Stability is the spread over seeds, and how many runs came to their end.
