@@ -1,7 +1,7 @@
 """DCGAN on CIFAR-10: learning curves, samples, and FID by features that are named.
 
 The recipe's defaults: strided generator and critic as in Radford et al. (2016), the critic's norms
-over groups of channels in place of the batch's; non-saturating losses with r1 of weight 0.5,
+over groups of channels in place of the batch's; non-saturating losses with r1 of weight 0.02,
 averaged generator, a learning rate of 1e-3 that falls to zero; all training images, and two cores
 for as long as `--minutes` says: a short run of what takes hours on a GPU.
 Features are those of a classifier that the library trains on the images itself, so that its FID is

@@ -92,7 +92,7 @@ def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:
                 path = given.kept / f"{stem}.json"
                 told = kept(
                     path,
-                    _settings(given),
+                    _settings(given, name),
                     partial(_one, folder / stem, path, which, name, seed, given),
                 )
                 if told["values"] is None:
@@ -125,10 +125,10 @@ def _all(given: Any, folder: Path, argv: Sequence[str]) -> int:
     return 0
 
 
-def _settings(given: Any) -> dict[str, Any]:
+def _settings(given: Any, model: str) -> dict[str, Any]:
     """What the numbers depend on."""
     names = "minutes size count ais ais_steps noise_std limit"
-    return {name: getattr(given, name) for name in names.split()}
+    return {"model": MODELS[model], **{name: getattr(given, name) for name in names.split()}}
 
 
 def _one(folder: Path, path: Path, which: str, name: str, seed: int, given: Any) -> dict[str, Any]:

@@ -83,14 +83,23 @@ class Look(nn.Module):
 class Judge(Discriminator):
     """A discriminator of images and what sentences say of them, which looks at an image once."""
 
-    def logits(self, x: Tensor, *sentences: Tensor) -> list[Tensor]:
-        """Of x ``(N, *event)`` with each of some sentences ``(N, features)``: ``(N,)`` each."""
+    def logits(self, x: Tensor, *sentences: Tensor | None) -> list[Tensor]:
+        """Of x ``(N, *event)`` with each of some sentences ``(N, features)``: ``(N,)`` each.
+
+        None stands for the image alone, of which a discriminator can judge that is told sentences
+        by projection.
+        """
         if self.along is None:
             return [self(x, each).logit for each in sentences]
         features = self._features(x, [])
         alone = self.logit(features).squeeze(1)
-        vectors = [self._vectors(x, each)[0] for each in sentences]
-        return [alone + (features * self.along(v)).sum(1) for v in vectors]
+
+        def of(sentence: Tensor | None) -> Tensor:
+            if sentence is None:
+                return alone
+            return alone + (features * self.along(self._vectors(x, sentence)[0])).sum(1)
+
+        return [of(each) for each in sentences]
 
 
 class Generator(Reducible):

@@ -98,14 +98,16 @@ def strided_pair(
     channels: int = 32,
     norm: Norm = "group",
     decoder_norm: Norm | None = None,
+    activation: str | None = None,
 ) -> Pair:
-    """The networks of DCGAN: leaky ReLUs on the way down, ReLUs on the way up.
+    """The networks of DCGAN: strided convolutions, nothing else.
 
     Args:
         event_shape: ``(C, H, W)`` of one image, H and W at least 6.
         channels: after the first convolution.
         norm: of feature maps.
         decoder_norm: on the way up; by default the same.
+        activation: nonlinearity; by default leaky ReLUs on the way down and ReLUs on the way up.
 
     Raises:
         LowerboundError: the examples are no images of at least 6 x 6.
@@ -115,5 +117,6 @@ def strided_pair(
             f"network dcgan: expected images (channels, height >= 6, width >= 6), came examples of "
             f"shape {event_shape}; pass network conv or mlp"
         )
-    encoder = partial(StridedEncoder, event_shape, channels=channels, norm=norm)
-    return Pair(encoder, partial(StridedDecoder, channels=channels, norm=decoder_norm or norm))
+    both = {"channels": channels, **({} if activation is None else {"activation": activation})}
+    encoder = partial(StridedEncoder, event_shape, norm=norm, **both)
+    return Pair(encoder, partial(StridedDecoder, norm=decoder_norm or norm, **both))

@@ -70,8 +70,8 @@ def discriminator(
             samples.
         weight: of the penalty: γ/2 of r1, λ of wgan-gp.
         class_weight: of the auxiliary classifier's cross-entropy.
-        share: of the batch at which the slope is punished: its mean is without bias at any, and a
-            slope's own slope costs as much as the rest of a step.
+        share: of the batch at which the slope is punished: its mean is without bias at any, and at
+            all of a batch of images it takes more than a quarter of a step's time.
 
     Returns:
         loss; parts ``accuracy``, the share told apart, where the loss has a boundary

@@ -60,13 +60,16 @@ def discriminator(
     loss: Loss = "non-saturating",
     weight: float = 0.0,
     mismatched: bool = True,
+    alone: bool = True,
     share: float = 1.0,
 ) -> Terms:
     """A stage's discriminator: data with their own sentence, against samples, and against data with
     another example's sentence.
 
     Half of what is wrong are samples, half are mismatched pairs; a pair whose sentences are the
-    same is none of these, and its sample counts for both.
+    same is none of these, and its sample counts for both. Where it can judge of images without
+    their sentences it learns to tell samples by that, too: what sentences ask for is told apart
+    soon, and a generator that overdoes it was taken for data.
 
     Args:
         model: a `lowerbound.models.stackgan.StackGAN`.
@@ -76,6 +79,7 @@ def discriminator(
         loss: see `lowerbound.adversarial.discriminator_loss`.
         weight: of r1, the squared slope at data: γ/2.
         mismatched: whether mismatched pairs count.
+        alone: whether images are judged without their sentence, too.
         share: of the batch at which the slope is punished.
 
     Returns:
@@ -85,7 +89,7 @@ def discriminator(
 
     References:
         Reed et al. 2016, Generative adversarial text to image synthesis, arXiv 1605.05396 (GAN-CLS)
-        Zhang et al. 2017, arXiv 1612.03242
+        Zhang et al. 2017, arXiv 1612.03242; alone: Zhang et al. 2018, StackGAN++, arXiv 1710.10916
     """
     check_event(x, model.event_shape)
     with torch.no_grad():
@@ -95,12 +99,15 @@ def discriminator(
     other = features.roll(1, 0)
     differ = (sentences != sentences.roll(1, 0)).any(1)
     judge = model.judges[stage]
-    real_logit, wrong_logit = judge.logits(real, features, other)
-    (fake_logit,) = judge.logits(fake, features)
+    none = [None] * alone
+    real_logit, wrong_logit, *real_alone = judge.logits(real, features, other, *none)
+    fake_logit, *fake_alone = judge.logits(fake, features, *none)
     values = discriminator_loss(real_logit, fake_logit, loss)
     if mismatched:
         pairs = discriminator_loss(real_logit, wrong_logit, loss)
         values = torch.where(differ, 0.5 * (values + pairs), values)
+    if alone:
+        values = values + discriminator_loss(real_alone[0], fake_alone[0], loss)
     # Where the sentences are the same neither is the higher one.
     higher = torch.where(differ, (real_logit > wrong_logit).to(x.dtype), 0.5)
     parts = {**seen(real_logit, fake_logit, loss), "matching": higher}
@@ -120,6 +127,7 @@ def generator(
     stage: Stage,
     loss: Loss = "non-saturating",
     weight: float = 0.0,
+    alone: bool = True,
 ) -> Terms:
     """A stage's generator: be taken for data with this sentence, its condition near its prior.
 
@@ -130,6 +138,7 @@ def generator(
         stage: 0, the small images, or 1.
         loss: see `lowerbound.adversarial.generator_loss`.
         weight: of the rate of conditioning augmentation, KL(q(c | sentence) ‖ N(0, I)).
+        alone: whether images are judged without their sentence, too.
 
     Returns:
         loss; parts ``fooled``, the share of samples taken for data, and ``augmentation_rate``,
@@ -141,7 +150,9 @@ def generator(
     with torch.no_grad():
         features = model.read(sentences)
     fake, rate = model.paint(model.draw(len(x), sentences), features, stage)
-    (logit,) = model.judges[stage].logits(fake, features)
+    logit, *by_itself = model.judges[stage].logits(fake, features, *[None] * alone)
     values = generator_loss(logit, loss) + weight * rate
+    if alone:
+        values = values + generator_loss(by_itself[0], loss)
     parts = {**taken(logit, loss), "augmentation_rate": rate}
     return Terms(values.mean(), {name: value.detach() for name, value in parts.items()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -182,7 +182,8 @@ def game_networks_of(
     are not: its slope at an example is punished, and must not depend on the others.
     """
     image = data.kind == "image" and min(data.event_shape[1:]) >= _LEAST_STRIDED
-    strided = image and hidden is None and activation is None
+    layers = hidden is not None or (isinstance(value, Mapping) and "hidden" in value)
+    strided = image and not layers
     given = resolve(value, "dcgan" if strided else data.network)
     if isinstance(given, dict) and given["name"] == "dcgan" and "norm" not in given:
         given = {"decoder_norm": "batch", **given}

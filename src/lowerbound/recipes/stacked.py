@@ -36,8 +36,9 @@ def stack_gan(
     loss: Literal["non-saturating", "least-squares", "hinge"] = "non-saturating",
     mismatched: bool = True,
     joins: Literal["projection", "concatenation"] = "projection",
-    penalty_weight: Annotated[float, Span(min=0)] = 0.5,
-    penalty_share: Annotated[float, Span(min=0, max=1, open=True)] = 0.25,
+    alone: bool | None = None,
+    penalty_weight: Annotated[float, Span(min=0)] = 0.02,
+    penalty_share: Annotated[float, Span(min=0, max=1, open="min")] = 0.25,
     discriminator_rate: Annotated[float, Span(min=0, open=True)] = 1.0,
     network: Annotated[SlotValue, Slot("network")] = "auto",
     channels: Annotated[int, Span(min=1, unit="channels")] = 32,
@@ -64,6 +65,8 @@ def stack_gan(
         mismatched: also tell data from data with another's sentence.
         joins: how a discriminator is told the sentence: by an inner product with what it sees, or
             beside it (the paper's).
+        alone: also tell data from samples without their sentence; by default where joins is
+            projection, which can do both.
         penalty_weight: of the squared slope of a discriminator at data (r1, γ/2); 0 for none.
         penalty_share: of each batch at which it is punished.
         discriminator_rate: the discriminators' learning rate, as a multiple of the run's.
@@ -81,7 +84,8 @@ def stack_gan(
 
     Reference:
         Zhang et al. 2017, StackGAN, arXiv 1612.03242; mismatched: Reed et al. 2016, arXiv
-        1605.05396; text encoder: Radford et al. 2021, arXiv 2103.00020
+        1605.05396; alone: Zhang et al. 2018, arXiv 1710.10916; text encoder: Radford et al. 2021,
+        arXiv 2103.00020
     """
     import numpy as np
 
@@ -93,6 +97,12 @@ def stack_gan(
     from ..training.phase import Phase
 
     _check(data, text_until, stage_until)
+    alone = joins == "projection" if alone is None else alone
+    if alone and joins != "projection":
+        raise LowerboundError(
+            f"alone: expected joins projection, came {joins}, which sees no image without its "
+            "sentence; leave --alone out"
+        )
     latent_dim = latent_dim or 64
     assert data.captions is not None
     depth, height, width = data.event_shape
@@ -164,9 +174,12 @@ def stack_gan(
             loss=loss,
             weight=penalty_weight,
             mismatched=mismatched,
+            alone=alone,
             share=penalty_share,
         )
-        make = partial(stacked.generator, stage=stage, loss=loss, weight=augmentation_weight)
+        make = partial(
+            stacked.generator, stage=stage, loss=loss, weight=augmentation_weight, alone=alone
+        )
         phases += [
             Phase(
                 f"{name}-discriminator",

@@ -121,6 +121,7 @@ def dcgan(
     channels: Annotated[int, Span(min=1, unit="channels")] = 32,
     norm: Literal["group", "batch", "none"] = "group",
     decoder_norm: Literal["group", "batch", "none"] | None = None,
+    activation: Activation | None = None,
 ) -> Pair:
     """The networks of DCGAN, for images of any size: strided convolutions, no residuals.
 
@@ -130,13 +131,14 @@ def dcgan(
         norm: of feature maps: over groups of channels of one example, over the batch (the paper's),
             or none.
         decoder_norm: on the way up; by default the same, and of a GAN's generator batch.
+        activation: nonlinearity; by default leaky ReLUs on the way down and ReLUs on the way up.
 
     Reference:
         Radford, Metz & Chintala 2016, arXiv 1511.06434
     """
     from ..networks.pairs import strided_pair
 
-    return strided_pair(event_shape, channels, norm, decoder_norm)
+    return strided_pair(event_shape, channels, norm, decoder_norm, activation)
 
 
 BUILDERS: Builders = {"mlp": mlp, "conv": conv, "dcgan": dcgan, "wave": wave, "video": video}

@@ -66,7 +66,8 @@ def training_options(
         weight_decay: decay of weights, decoupled (adamw) or added to the gradient (adam).
         clip: scale gradients whose norm over a phase's parameters is larger.
         ema: decay of an exponential moving average of the weights, which is then what the run
-            evaluates and ships; 0 is off. A short run averages over its last tenth.
+            evaluates and ships; 0 is off. Before 10 / (1 - ema) steps it is of about the
+            last tenth of the run so far, whatever the decay.
         patience: stop when the held-out bound has not improved for so many reports; needs a
             validation split, so that the test data stay unseen.
         accumulate: microbatches per step and process; their gradients are averaged.

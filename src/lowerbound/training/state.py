@@ -56,9 +56,9 @@ class TrainingState:
                     if number not in updated:
                         continue
                     count = step.optimizer.count
-                # Over the last tenth of the steps so far at most, for a short run is no mean of
-                # all that it has passed through; a function of the step, so that a resumed run
-                # averages alike.
+                # Over about the last tenth of the steps while they are few, for a short run is no
+                # mean of all that it has passed through; a function of the step, so that a
+                # resumed run averages alike.
                 weight = max(1.0 - self.decay, 10.0 / (9.0 + count))
                 average, live = self._average[self._part(number)], self._live[self._part(number)]
                 torch._foreach_lerp_(average, live, weight)  # ty: ignore[no-matching-overload]
