@@ -61,6 +61,21 @@ def test_a_discriminator_overpowers_where_the_two_do_not_overlap(shift: float, e
         assert abs(told - best) < 4 * np.sqrt(best * (1 - best) / 1000) + 1e-3
 
 
+def test_a_discriminator_that_is_held_flat_does_not_overpower() -> None:
+    """It tells all apart, and its logits stay near each other: here 64 nats times the factor."""
+
+    class Flat(Players):
+        factor = 1.0
+
+        def judge(self, x: torch.Tensor) -> Any:
+            return SimpleNamespace(logit=self.factor * super().judge(x).logit)
+
+    for factor, expected in ((0.2, True), (0.05, False)):
+        players = Flat(4.0)
+        players.factor = factor
+        assert (overpowered(evidence(players)) is not None) == expected
+
+
 def test_samples_like_data_are_as_near_as_data() -> None:
     random = np.random.default_rng(0)
     shares = [crowded(*random.normal(size=(2, 500, 4))) for _ in range(40)]

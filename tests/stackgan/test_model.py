@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -67,16 +68,19 @@ def test_without_augmentation_there_is_a_point_and_no_rate() -> None:
     assert torch.equal(parts["augmentation_rate"], torch.zeros(6))
 
 
-def test_the_generators_loss_is_its_own_and_its_rate_weighed() -> None:
+@pytest.mark.parametrize("alone", [False, True])
+def test_the_generators_loss_is_its_own_and_its_rate_weighed(alone: bool) -> None:
     model, _ = built()
     x, sentences = batch()
     for stage in (0, 1):
         torch.manual_seed(3)
-        terms = stacked.generator(model, x, sentences, stage=stage, weight=0.3)
+        terms = stacked.generator(model, x, sentences, stage=stage, weight=0.3, alone=alone)
         torch.manual_seed(3)
         features = model.read(sentences)
         fake, rate = model.paint(model.draw(6), features, stage)
         value = generator_loss(model.judges[stage](fake, features).logit)
+        if alone:
+            value = value + generator_loss(by_image(model.judges[stage], fake))
         torch.testing.assert_close(terms.loss, (value + 0.3 * rate).mean())
         torch.testing.assert_close(terms.parts["augmentation_rate"], rate.detach())
         assert tuple(fake.shape[1:]) == ((3, 6, 7), (3, 12, 13))[stage]
@@ -85,14 +89,22 @@ def test_the_generators_loss_is_its_own_and_its_rate_weighed() -> None:
 # Discriminators
 
 
-@pytest.mark.parametrize("joins", ["projection", "concatenation"])
+def by_image(judge: Any, x: Tensor) -> Tensor:
+    """The logit without a sentence: what is left where the sentence's vector is zero."""
+    return judge.logit(judge.network(2.0 * x - 1.0)).squeeze(1)
+
+
+@pytest.mark.parametrize(
+    ("joins", "alone"), [("projection", False), ("projection", True), ("concatenation", False)]
+)
 @pytest.mark.parametrize("stage", [0, 1])
-def test_half_of_what_is_wrong_are_mismatched_pairs(stage: int, joins: str) -> None:
-    model, _ = built(joins=joins)
+def test_half_of_what_is_wrong_are_mismatched_pairs(stage: int, joins: str, alone: bool) -> None:
+    model, phases = built(joins=joins)
+    assert phases["large-generator"].objective.keywords["alone"] == (joins == "projection")
     x, sentences = batch()
     sentences[1] = sentences[0]  # three in a row have one sentence: two mismatched pairs less
     torch.manual_seed(3)
-    terms = stacked.discriminator(model, x, sentences, stage=stage, weight=0.7)
+    terms = stacked.discriminator(model, x, sentences, stage=stage, weight=0.7, alone=alone)
     torch.manual_seed(3)
     features, judge = model.read(sentences).detach(), model.judges[stage]
     fake = model.paint(model.draw(6), features, stage)[0].detach()
@@ -105,6 +117,8 @@ def test_half_of_what_is_wrong_are_mismatched_pairs(stage: int, joins: str) -> N
     half = of_data + 0.5 * of_samples + 0.5 * of_pairs
     expected = torch.where(torch.tensor([True, False, False, True, True, True]), half,
                            of_data + of_samples)  # fmt: skip
+    if alone:
+        expected = expected + discriminator_loss(by_image(judge, real), by_image(judge, fake))
     expected = expected + 0.7 * r1(lambda at: judge(at, features).logit, real)
     torch.testing.assert_close(terms.loss, expected.mean(), rtol=1e-5, atol=1e-5)
     higher = (own > other).float()
@@ -284,6 +298,7 @@ def test_a_traced_phase_is_the_eager_one() -> None:
 @pytest.mark.parametrize(
     ("spec", "options", "message"),
     [
+        ({}, {"joins": "concatenation", "alone": True}, "alone: expected joins projection"),
         ({"captions": None}, {}, "expected images with captions, came discs without; put captions"),
         ({"kind": "vector", "event_shape": (5,)}, {}, "expected images, came vector data (5,)"),
         ({"event_shape": (3, 3, 9)}, {}, "expected sides of at least 4, which the first stage"),

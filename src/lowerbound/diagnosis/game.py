@@ -18,6 +18,9 @@ from .finding import Finding, number
 #: probability at most (total variation is 2·accuracy − 1 or more): a generator that wins now and
 #: then is what a game needs.
 TOLD_APART = 0.95
+#: Nats that mean logits are apart where two normal densities overlap by so little: (2·1.645)² = 11.
+#: Where they are much nearer, the discriminator is held flat (r1), and tells the generator the way.
+APART = 8.0
 #: Nearer to its neighbour than all but one in a hundred of the data are to theirs.
 NEAR = 0.01
 #: By that measure one sample in a hundred is near another where samples are like data.
@@ -33,14 +36,15 @@ def a_game(evidence: Evidence) -> str | None:
 
 
 def overpowered(evidence: Evidence) -> Finding | None:
-    """Whether the discriminator tells held-out data from samples without fail."""
+    """Whether the discriminator tells held-out data from samples without fail and without doubt."""
     model, x, context = evidence.model, evidence.x("test"), evidence.context("test")
     samples = _samples(evidence)
     with torch.no_grad():
         real, fake = (model.judge(part, *context).logit for part in (x, samples))
     share = told_apart(real.double().cpu().numpy(), fake.double().cpu().numpy())
     evidence.measured["told apart"] = f"{share:.1%} of held-out data and samples"
-    if share < TOLD_APART:
+    gap = float(real.mean() - fake.mean())
+    if share < TOLD_APART or gap < APART:
         return None
     return Finding(
         "discriminator-overpowers",

@@ -60,7 +60,7 @@ def discriminator(
     loss: Loss = "non-saturating",
     weight: float = 0.0,
     mismatched: bool = True,
-    alone: bool = True,
+    alone: bool = False,
     share: float = 1.0,
 ) -> Terms:
     """A stage's discriminator: data with their own sentence, against samples, and against data with
@@ -127,7 +127,7 @@ def generator(
     stage: Stage,
     loss: Loss = "non-saturating",
     weight: float = 0.0,
-    alone: bool = True,
+    alone: bool = False,
 ) -> Terms:
     """A stage's generator: be taken for data with this sentence, its condition near its prior.
 

@@ -22,8 +22,8 @@ _CODES = 64
 # five times DCGAN's and falls to zero: players that circle around each other come to rest then.
 _TRAINING = {"learning_rate": 1e-3, "beta1": 0.5, "ema": 0.999}
 # By default: of images, and of vectors. R1 at 0.5 holds a discriminator of 64 x 64 pixels so flat
-# that it takes ringing for eyes (tried on avatars). A few numbers want a slope that need not be flat
-# (the papers' weight of wgan-gp is for thousands), and a generator of some depth, whose slopes
+# that it takes ringing for eyes (tried on avatars). A few numbers want a slope that need not be
+# flat (the papers' weight of wgan-gp is for thousands), and a generator of some depth, whose slopes
 # between narrow modes are steep (tried on a ring and a grid of Gaussians).
 _WEIGHTS = {"none": (0.0, 0.0), "r1": (0.02, 0.05), "wgan-gp": (10.0, 0.1)}
 _SHARE = (0.25, 1.0)
