@@ -298,7 +298,6 @@ def test_a_traced_phase_is_the_eager_one() -> None:
 @pytest.mark.parametrize(
     ("spec", "options", "message"),
     [
-        ({}, {"joins": "concatenation", "alone": True}, "alone: expected joins projection"),
         ({"captions": None}, {}, "expected images with captions, came discs without; put captions"),
         ({"kind": "vector", "event_shape": (5,)}, {}, "expected images, came vector data (5,)"),
         ({"event_shape": (3, 3, 9)}, {}, "expected sides of at least 4, which the first stage"),

@@ -36,7 +36,7 @@ def stack_gan(
     loss: Literal["non-saturating", "least-squares", "hinge"] = "non-saturating",
     mismatched: bool = True,
     joins: Literal["projection", "concatenation"] = "projection",
-    alone: bool | None = None,
+    alone: bool = True,
     penalty_weight: Annotated[float, Span(min=0)] = 0.02,
     penalty_share: Annotated[float, Span(min=0, max=1, open="min")] = 0.25,
     discriminator_rate: Annotated[float, Span(min=0, open=True)] = 1.0,
@@ -65,8 +65,8 @@ def stack_gan(
         mismatched: also tell data from data with another's sentence.
         joins: how a discriminator is told the sentence: by an inner product with what it sees, or
             beside it (the paper's).
-        alone: also tell data from samples without their sentence; by default where joins is
-            projection, which can do both.
+        alone: also tell data from samples without their sentence, which a discriminator can that is
+            told sentences by projection.
         penalty_weight: of the squared slope of a discriminator at data (r1, γ/2); 0 for none.
         penalty_share: of each batch at which it is punished.
         discriminator_rate: the discriminators' learning rate, as a multiple of the run's.
@@ -97,12 +97,7 @@ def stack_gan(
     from ..training.phase import Phase
 
     _check(data, text_until, stage_until)
-    alone = joins == "projection" if alone is None else alone
-    if alone and joins != "projection":
-        raise LowerboundError(
-            f"alone: expected joins projection, came {joins}, which sees no image without its "
-            "sentence; leave --alone out"
-        )
+    alone = alone and joins == "projection"
     latent_dim = latent_dim or 64
     assert data.captions is not None
     depth, height, width = data.event_shape
