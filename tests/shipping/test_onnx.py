@@ -120,8 +120,11 @@ def test_what_is_observed_is_an_input(make: Callable[..., Any], tmp_path: Path) 
     close(came, stored(run, expected.numpy()).clip(0, run.spec.high))
 
 
-def test_a_generator_and_a_codebook(make: Callable[..., Any], tmp_path: Path) -> None:
-    run = make("gan", "grey", latent_dim=3)
+@pytest.mark.parametrize("kind", ["grey", "colour"])  # without and with norms over the batch
+def test_a_generator(make: Callable[..., Any], tmp_path: Path, kind: str) -> None:
+    run = make("gan", kind, latent_dim=3)
+    norms = [m for m in run.model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert bool(norms) == (kind == "colour")
     found = export(run, tmp_path / "gan", format="onnx")
     assert [path.name for path in found.files] == ["decoder.onnx"]
     noise = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
@@ -130,6 +133,8 @@ def test_a_generator_and_a_codebook(make: Callable[..., Any], tmp_path: Path) ->
         expected = run.model.decode(torch.from_numpy(noise)).mean.numpy()
     close(came, stored(run, expected).clip(0, run.spec.high))
 
+
+def test_a_codebook(make: Callable[..., Any], tmp_path: Path) -> None:
     run = make("vq-vae", "grey")
     found = export(run, tmp_path / "vq", format="onnx")
     codes = exploring.codes_of(run, [0, 1, 2])
