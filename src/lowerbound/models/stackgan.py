@@ -89,7 +89,7 @@ class Judge(Discriminator):
         None stands for the image alone, of which a discriminator can judge that is told sentences
         by projection.
         """
-        if self.along is None:
+        if (along := self.along) is None:
             return [self(x, each).logit for each in sentences]
         features = self._features(x, [])
         alone = self.logit(features).squeeze(1)
@@ -97,7 +97,7 @@ class Judge(Discriminator):
         def of(sentence: Tensor | None) -> Tensor:
             if sentence is None:
                 return alone
-            return alone + (features * self.along(self._vectors(x, sentence)[0])).sum(1)
+            return alone + (features * along(self._vectors(x, sentence)[0])).sum(1)
 
         return [of(each) for each in sentences]
 
